@@ -1,0 +1,60 @@
+// The private module pyconv._core: exceptions, the interrupt callback, and one bind_ function per family.
+#include <pybind11/pybind11.h>
+
+#include "bindings/families.h"
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace py = pybind11;
+
+namespace pyconv {
+namespace {
+
+// Runs on the calling thread between blocks: Ctrl-C reaches a long convolution within a block.
+// Away from the main thread PyErr_CheckSignals does nothing.
+bool check_signals() {
+  const py::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0;
+}
+
+void translate(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const ShapeError& e) {
+    const py::object type = py::module_::import("pyconv.errors").attr("ShapeError");
+    PyErr_SetString(type.ptr(), e.what());
+  } catch (const DTypeError& e) {
+    PyErr_SetString(PyExc_TypeError, e.what());
+  } catch (const IndexError& e) {
+    PyErr_SetString(PyExc_IndexError, e.what());
+  } catch (const ValueError& e) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const Interrupted&) {
+    // PyErr_CheckSignals has set KeyboardInterrupt (or what the user's handler raised).
+    if (!PyErr_Occurred()) PyErr_SetNone(PyExc_KeyboardInterrupt);
+  }
+}
+
+}  // namespace
+}  // namespace pyconv
+
+PYBIND11_MODULE(_core, m) {
+  using namespace pyconv;
+  m.doc() = "Kernels of pyconv. Private: names and signatures change without notice.";
+  m.attr("__version__") = PYCONV_VERSION;
+  m.attr("sanitizers") = PYCONV_SANITIZERS;
+  py::register_local_exception_translator(translate);
+  set_interrupt_callback(check_signals);
+  bind_runtime(m);
+  bind_array(m);
+  bind_conv(m);
+  bind_gemm(m);
+  bind_elementwise(m);
+  bind_reduce(m);
+  bind_layout(m);
+  bind_pool(m);
+  bind_norm(m);
+  bind_softmax(m);
+  bind_random(m);
+  bind_optim(m);
+}

@@ -1,0 +1,7 @@
+#include "bindings/families.h"
+
+namespace pyconv {
+
+void bind_random(pybind11::module_&) {}
+
+}  // namespace pyconv

@@ -1,0 +1,17 @@
+// The kernel bodies, compiled for AVX2 with FMA. System headers come first, at global scope;
+// everything else stands in an anonymous namespace, so that no symbol but the table leaves this file.
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels/table.h"
+
+namespace pyconv {
+namespace {
+#include "kernels/vec_avx2.h"
+
+#include "kernels/bodies.inl.h"
+}  // namespace
+
+extern const KernelTable kTable_avx2;
+const KernelTable kTable_avx2 = {"avx2", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+}  // namespace pyconv

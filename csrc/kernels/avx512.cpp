@@ -1,0 +1,17 @@
+// The kernel bodies, compiled for AVX-512 (F, BW, VL, DQ). System headers come first, at global scope;
+// everything else stands in an anonymous namespace, so that no symbol but the table leaves this file.
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels/table.h"
+
+namespace pyconv {
+namespace {
+#include "kernels/vec_avx512.h"
+
+#include "kernels/bodies.inl.h"
+}  // namespace
+
+extern const KernelTable kTable_avx512;
+const KernelTable kTable_avx512 = {"avx512", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+}  // namespace pyconv

@@ -1,0 +1,12 @@
+// Every kernel body, in the order of their dependencies.
+#include "kernels/math.inl.h"
+
+#include "kernels/gemm.inl.h"
+#include "kernels/elementwise.inl.h"
+#include "kernels/reduce.inl.h"
+#include "kernels/layout.inl.h"
+#include "kernels/pool.inl.h"
+#include "kernels/norm.inl.h"
+#include "kernels/softmax.inl.h"
+#include "kernels/random.inl.h"
+#include "kernels/optim.inl.h"

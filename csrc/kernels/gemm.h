@@ -1,0 +1,63 @@
+// Arguments and table of the matrix kernels. Plain structs: every instruction set includes this file.
+#pragma once
+
+#include <stdint.h>
+
+namespace pyconv {
+
+// What happens to a finished output row on its way to memory:
+//   y = acc + bias + residual;  y = max(y, 0) if relu;
+//   sum += y - shift, sum_squares += (y - shift)^2 per column, over the rows of the call.
+// All pointers but `residual` are indexed by column; null leaves the step out.
+struct Epilogue {
+  const float* bias;
+  const float* const* residual;  // one row pointer per output row
+  int relu;
+  const float* shift;
+  float* sum;
+  float* sum_squares;
+};
+
+// A stretch of the reduction: `length` consecutive floats, `offset` floats after the row's pointer.
+struct Run {
+  int64_t offset, length;
+};
+
+// c[i][j] = (first ? 0 : c[i][j]) + sum over runs, t of a[i][offset + t] * b[row][j], where the rows of b
+// are numbered through all runs. Row pointers make a row of A any output pixel of a convolution: no
+// im2col buffer is ever written.
+struct RowGemmArgs {
+  const float* const* a;  // `rows` pointers
+  const Run* runs;
+  int64_t run_count;
+  const float* b;  // row r at b + r * ldb; readable up to the next multiple of the vector width
+  int64_t ldb;
+  float* const* c;  // `rows` pointers
+  int64_t rows;
+  int columns;  // 1 ... GemmKernels::panel
+  int first;
+  const Epilogue* epilogue;  // null: store the plain sums
+};
+
+// c[i][j] = (first ? 0 : c[i][j]) + sum over p, q of a[p * a_outer + q * a_inner + i] * b[p * b_outer +
+// q * b_inner + j]: A is K-major, so a weight gradient needs no transposition.
+struct OuterGemmArgs {
+  const float* a;
+  int64_t a_outer, a_inner;
+  const float* b;
+  int64_t b_outer, b_inner;
+  int64_t outer, inner;  // sizes of the two reduction loops
+  float* c;
+  int64_t ldc;
+  int64_t rows;
+  int columns;
+  int first;
+};
+
+struct GemmKernels {
+  int panel;  // columns per panel of packed B
+  void (*row_gemm)(const RowGemmArgs*);
+  void (*outer_gemm)(const OuterGemmArgs*);
+};
+
+}  // namespace pyconv

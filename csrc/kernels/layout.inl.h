@@ -1,0 +1,1 @@
+constexpr LayoutKernels kLayout = {};

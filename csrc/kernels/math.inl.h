@@ -1,0 +1,1 @@
+// exp, log, tanh and what is built of them, on Vec.

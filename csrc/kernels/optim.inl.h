@@ -1,0 +1,1 @@
+constexpr OptimKernels kOptim = {};

@@ -1,0 +1,16 @@
+// The kernel bodies, compiled for any processor. System headers come first, at global scope;
+// everything else stands in an anonymous namespace, so that no symbol but the table leaves this file.
+#include <stdint.h>
+
+#include "kernels/table.h"
+
+namespace pyconv {
+namespace {
+#include "kernels/vec_scalar.h"
+
+#include "kernels/bodies.inl.h"
+}  // namespace
+
+extern const KernelTable kTable_scalar;
+const KernelTable kTable_scalar = {"scalar", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+}  // namespace pyconv

@@ -1,0 +1,30 @@
+// The table of kernels of one instruction set: one struct of function pointers per family.
+#pragma once
+
+#include "kernels/elementwise.h"
+#include "kernels/gemm.h"
+#include "kernels/layout.h"
+#include "kernels/norm.h"
+#include "kernels/optim.h"
+#include "kernels/pool.h"
+#include "kernels/random.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
+
+namespace pyconv {
+
+struct KernelTable {
+  const char* name;  // "scalar", "avx2", "avx512"
+  int lanes;         // floats per vector
+  GemmKernels gemm;
+  ElementwiseKernels elementwise;
+  ReduceKernels reduce;
+  LayoutKernels layout;
+  PoolKernels pool;
+  NormKernels norm;
+  SoftmaxKernels softmax;
+  RandomKernels random;
+  OptimKernels optim;
+};
+
+}  // namespace pyconv

@@ -1,0 +1,53 @@
+// Vec for AVX2 with FMA: 8 floats. See vec_avx512.h, which has the same names.
+
+constexpr int kLanes = 8;
+using Vec = __m256;
+using VecI = __m256i;  // 8 x int32
+using Mask = __m256;   // all bits of a lane set, or none
+
+inline Vec zero() { return _mm256_setzero_ps(); }
+inline Vec set1(float x) { return _mm256_set1_ps(x); }
+inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
+inline void stream(float* p, Vec v) { _mm256_stream_ps(p, v); }  // p aligned to 32 bytes
+inline __m256i first_i(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+inline Vec load_n(const float* p, int n) { return _mm256_maskload_ps(p, first_i(n)); }
+inline void store_n(float* p, Vec v, int n) { _mm256_maskstore_ps(p, first_i(n), v); }
+
+inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
+inline Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
+inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
+inline Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+inline Vec min(Vec a, Vec b) { return _mm256_min_ps(a, b); }
+inline Vec max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
+inline Vec sqrt(Vec a) { return _mm256_sqrt_ps(a); }
+inline Vec round_nearest(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+inline Mask less(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+inline Mask less_equal(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_LE_OQ); }
+inline Mask equal(Vec a, Vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
+inline Mask mask_and(Mask a, Mask b) { return _mm256_and_ps(a, b); }
+inline Mask mask_or(Mask a, Mask b) { return _mm256_or_ps(a, b); }
+inline Mask mask_not(Mask a) { return _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))); }
+inline Vec select(Mask m, Vec a, Vec b) { return _mm256_blendv_ps(b, a, m); }
+inline unsigned mask_bits(Mask m) { return static_cast<unsigned>(_mm256_movemask_ps(m)); }
+
+inline VecI set1_i(int32_t x) { return _mm256_set1_epi32(x); }
+inline VecI load_i(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+inline void store_i(int32_t* p, VecI v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+inline VecI as_int(Vec a) { return _mm256_castps_si256(a); }
+inline Vec as_float(VecI a) { return _mm256_castsi256_ps(a); }
+inline VecI to_int(Vec a) { return _mm256_cvtps_epi32(a); }
+inline Vec to_float(VecI a) { return _mm256_cvtepi32_ps(a); }
+inline VecI add_i(VecI a, VecI b) { return _mm256_add_epi32(a, b); }
+inline VecI sub_i(VecI a, VecI b) { return _mm256_sub_epi32(a, b); }
+inline VecI and_i(VecI a, VecI b) { return _mm256_and_si256(a, b); }
+inline VecI or_i(VecI a, VecI b) { return _mm256_or_si256(a, b); }
+inline VecI xor_i(VecI a, VecI b) { return _mm256_xor_si256(a, b); }
+template <int N>
+inline VecI shift_left_i(VecI a) { return _mm256_slli_epi32(a, N); }
+template <int N>
+inline VecI shift_right_i(VecI a) { return _mm256_srli_epi32(a, N); }

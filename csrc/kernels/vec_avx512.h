@@ -1,0 +1,54 @@
+// Vec for AVX-512: 16 floats. The same names stand in vec_avx2.h and vec_scalar.h; the kernel bodies
+// know no other vector type. Included inside an anonymous namespace, after <immintrin.h>.
+
+constexpr int kLanes = 16;
+using Vec = __m512;
+using VecI = __m512i;  // 16 x int32
+using Mask = __mmask16;
+
+inline Vec zero() { return _mm512_setzero_ps(); }
+inline Vec set1(float x) { return _mm512_set1_ps(x); }
+inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
+inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
+inline void stream(float* p, Vec v) { _mm512_stream_ps(p, v); }  // p aligned to 64 bytes
+// The first n lanes (0 <= n <= kLanes); the others read as zero and are not written.
+inline Mask first(int n) { return static_cast<Mask>((1u << n) - 1u); }
+inline Vec load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+inline void store_n(float* p, Vec v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
+
+inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
+inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+inline Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }  // a * b + c, rounded once
+// As the processor does it: the second operand when either is NaN.
+inline Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
+inline Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
+inline Vec sqrt(Vec a) { return _mm512_sqrt_ps(a); }
+inline Vec round_nearest(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+inline Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+inline Mask less_equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+inline Mask equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+inline Mask mask_and(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+inline Mask mask_or(Mask a, Mask b) { return static_cast<Mask>(a | b); }
+inline Mask mask_not(Mask a) { return static_cast<Mask>(~a); }
+inline Vec select(Mask m, Vec a, Vec b) { return _mm512_mask_blend_ps(m, b, a); }  // m ? a : b
+inline unsigned mask_bits(Mask m) { return m; }
+
+inline VecI set1_i(int32_t x) { return _mm512_set1_epi32(x); }
+inline VecI load_i(const int32_t* p) { return _mm512_loadu_si512(p); }
+inline void store_i(int32_t* p, VecI v) { _mm512_storeu_si512(p, v); }
+inline VecI as_int(Vec a) { return _mm512_castps_si512(a); }
+inline Vec as_float(VecI a) { return _mm512_castsi512_ps(a); }
+inline VecI to_int(Vec a) { return _mm512_cvtps_epi32(a); }  // rounds to nearest even
+inline Vec to_float(VecI a) { return _mm512_cvtepi32_ps(a); }
+inline VecI add_i(VecI a, VecI b) { return _mm512_add_epi32(a, b); }
+inline VecI sub_i(VecI a, VecI b) { return _mm512_sub_epi32(a, b); }
+inline VecI and_i(VecI a, VecI b) { return _mm512_and_si512(a, b); }
+inline VecI or_i(VecI a, VecI b) { return _mm512_or_si512(a, b); }
+inline VecI xor_i(VecI a, VecI b) { return _mm512_xor_si512(a, b); }
+template <int N>
+inline VecI shift_left_i(VecI a) { return _mm512_slli_epi32(a, N); }
+template <int N>
+inline VecI shift_right_i(VecI a) { return _mm512_srli_epi32(a, N); }  // zeros from the left

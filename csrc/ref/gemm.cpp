@@ -1,0 +1,1 @@
+// The readable specification of the matrix product: three loops, a double accumulator.

@@ -1,0 +1,8 @@
+"""Exception types. Everything else is a built-in: TypeError for dtypes, IndexError for labels and indices."""
+
+
+class ShapeError(ValueError, RuntimeError):
+    """Shapes that do not fit the operation or each other.
+
+    A ``ValueError`` to numpy's users and a ``RuntimeError`` to PyTorch's, so that either's ``except`` works.
+    """

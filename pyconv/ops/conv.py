@@ -1,0 +1,5 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+METHODS: dict = {}

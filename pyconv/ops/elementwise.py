@@ -1,0 +1,5 @@
+"""Elementwise arithmetic, comparisons and activations."""
+
+from __future__ import annotations
+
+METHODS: dict = {}

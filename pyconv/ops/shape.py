@@ -1,0 +1,5 @@
+"""Views, concatenation, padding, indexing, conversion."""
+
+from __future__ import annotations
+
+METHODS: dict = {}

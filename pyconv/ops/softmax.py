@@ -1,0 +1,5 @@
+"""Softmax and cross-entropy."""
+
+from __future__ import annotations
+
+METHODS: dict = {}

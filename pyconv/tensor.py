@@ -1,0 +1,428 @@
+"""Tensor and the tape.
+
+An operation is a subclass of `Op` with three static methods that stand side by side: ``infer`` (shapes and
+attributes to a `Record`: no data needed), ``forward`` and ``backward`` (on raw numpy arrays). Every operation,
+views included, passes through one gate, `apply`; summaries, capture, anomaly detection and other observers listen
+there (`listeners`) and nowhere else.
+
+Memory order: results of rank 4 and 5 on Tensors are channels-last, whatever came in; a call on plain numpy arrays
+alone returns C order and records nothing. ``ctx.channels_last`` tells an operation which of the two it is.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyconv._backend import core
+
+Array = np.ndarray
+Shape = tuple[int, ...]
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+
+_sequence = itertools.count(1)
+#: Observers of the gate: objects with ``on_forward(op, ctx, inputs, outputs)`` and ``on_backward(node, gradients)``.
+listeners: list[Any] = []
+
+
+class _Mode(threading.local):
+    grad = True
+
+
+mode = _Mode()
+
+
+class Record(NamedTuple):
+    """What ``Op.infer`` knows from shapes alone: output shapes and dtypes, multiply-adds, the C++ shape record."""
+
+    shapes: tuple[Shape, ...]
+    dtypes: tuple[Any, ...] | None = None  # None: that of the first input
+    macs: int = 0
+    core: Any = None
+
+
+class Context:
+    """What an operation's forward leaves for its backward."""
+
+    __slots__ = ("attrs", "channels_last", "checks", "extra", "needs", "record", "saved")
+
+    def __init__(self, record: Record, attrs: dict[str, Any], needs: tuple[bool, ...], channels_last: bool) -> None:
+        self.record = record
+        self.attrs = attrs
+        self.needs = needs  # per input: is its gradient wanted?
+        self.channels_last = channels_last
+        self.saved: tuple[Any, ...] | None = ()
+        self.extra: Any = None  # anything of the op's own: drawn masks, statistics
+        self.checks: list[tuple[list[int], int]] = []
+
+    def save(self, *arrays: Any) -> None:
+        """Keep arrays for the backward pass; those that are inputs or outputs are checked for later changes."""
+        self.saved = arrays
+
+
+class Op:
+    """Base of all operations; see the module's text. Attributes are plain data (numbers, strings, tuples)."""
+
+    name = "op"
+    view = False  # the output shares the first input's memory
+    effects: tuple[str, ...] = ()  # "random", "running_stats"
+
+    @staticmethod
+    def infer(shapes: Sequence[Shape | None], **attrs: Any) -> Record:
+        """Validate shapes and attributes."""
+        raise NotImplementedError
+
+    @staticmethod
+    def forward(ctx: Context, *arrays: Any, **attrs: Any) -> Any:
+        """Compute the output array, or a tuple of them."""
+        raise NotImplementedError
+
+    @staticmethod
+    def backward(ctx: Context, *gradients: Any) -> tuple[Any, ...]:
+        """One gradient array (or None) per input, given one per output."""
+        raise NotImplementedError
+
+
+class Node:
+    """One applied operation on the tape. ``edges``: per input None, a leaf Tensor, or (Node, output number)."""
+
+    __slots__ = ("ctx", "edges", "hooks", "op", "seq")
+
+    def __init__(self, op: type[Op], ctx: Context, edges: list[Any]) -> None:
+        self.op = op
+        self.ctx = ctx
+        self.edges = edges
+        self.seq = next(_sequence)
+        self.hooks: dict[int, list[Callable]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.op.name
+
+
+class Tensor:
+    """An array with a gradient. Construct one with `pyconv.tensor` or `pyconv.from_numpy`.
+
+    Arithmetic, reductions, views and the rest of its methods are added by `pyconv.ops` from one table.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_hooks", "_meta", "_node", "_ready_hooks", "_slot", "_version", "grad",
+                 "requires_grad")
+    __array_priority__ = 1000.0  # numpy_array * tensor is a Tensor
+
+    def __init__(self, array: Array | None, requires_grad: bool = False, *, meta: tuple[Shape, Any] | None = None,
+                 version: list[int] | None = None) -> None:
+        self._array = array
+        self._meta = meta  # (shape, dtype) of a tensor without memory
+        self._version = [0] if version is None else version  # shared by views of one memory
+        self._node: Node | None = None
+        self._slot = 0
+        self._hooks: list[Callable] | None = None
+        self._ready_hooks: list[Callable] | None = None
+        self.grad: Tensor | None = None
+        self.requires_grad = requires_grad
+
+    # --- what it is -----------------------------------------------------------------------------
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self._meta[0] if self._array is None else self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Element type, a numpy dtype."""
+        return self._meta[1] if self._array is None else self._array.dtype
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether this tensor is a shape without memory."""
+        return self._array is None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by the user rather than by a recorded operation."""
+        return self._node is None
+
+    @property
+    def array(self) -> Array:
+        """The memory. Raises RuntimeError for a meta tensor."""
+        if self._array is None:
+            raise RuntimeError(f"[tensor] a meta tensor of shape {self.shape} has no data")
+        return self._array
+
+    # --- gradients ------------------------------------------------------------------------------
+    def backward(self, gradient: Tensor | Array | None = None, retain_graph: bool = False) -> None:
+        """Accumulate the gradient of this tensor into ``.grad`` of the leaves it was computed from.
+
+        ``gradient`` (default: 1 for a one-element tensor) has this tensor's shape. Raises RuntimeError when nothing
+        was recorded, when a needed value was changed in place since, or when the graph was already freed.
+        """
+        run_backward([self], [gradient], retain_graph=retain_graph)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> None:
+        """Call ``hook(gradient)`` when this tensor's gradient is complete; what it returns replaces the gradient."""
+        if not self.requires_grad:
+            raise RuntimeError("[register_hook] this tensor does not require a gradient")
+        if self._node is None:
+            self._hooks = [*(self._hooks or []), hook]
+        else:
+            hooks = self._node.hooks = self._node.hooks or {}
+            hooks.setdefault(self._slot, []).append(hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> None:
+        """Call ``hook(self)`` as soon as a backward pass has put this leaf's complete gradient into ``.grad``."""
+        if self._node is not None or not self.requires_grad:
+            raise RuntimeError("[register_post_accumulate_grad_hook] expected a leaf that requires a gradient")
+        self._ready_hooks = [*(self._ready_hooks or []), hook]
+
+
+def raw(value: Any, op: str, argument: str) -> Array:
+    """The array behind a Tensor or an ndarray; TypeError for anything else."""
+    if isinstance(value, Tensor):
+        return value.array
+    if isinstance(value, np.ndarray):
+        return value
+    raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
+
+
+def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
+    """Run one operation: infer, forward, and a node on the tape when a gradient is wanted.
+
+    Inputs are Tensors, numpy arrays or None (an optional input left out). Returns Tensors if any input is one, else
+    arrays.
+    """
+    arrays: list[Any] = []
+    shapes: list[Shape | None] = []
+    tensors = meta = wanted = False
+    for x in inputs:
+        if isinstance(x, Tensor):
+            tensors = True
+            arrays.append(x._array)
+            shapes.append(x.shape)
+            if x._array is None:
+                meta = True
+            if x.requires_grad:
+                wanted = True
+        elif x is None:
+            arrays.append(None)
+            shapes.append(None)
+        elif isinstance(x, np.ndarray):
+            arrays.append(x)
+            shapes.append(x.shape)
+        else:
+            raise TypeError(f"[{op.name}] got {type(x).__name__}, expected Tensors or numpy arrays")
+    wanted = wanted and mode.grad
+    record = op.infer(shapes, **attrs)
+    needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs) if wanted else (False,) * len(inputs)
+    ctx = Context(record, attrs, needs, tensors)
+    if meta:
+        first = next(x.dtype for x in inputs if x is not None)
+        dtypes = record.dtypes or (first,) * len(record.shapes)
+        outputs = tuple(Tensor(None, meta=(tuple(s), np.dtype(d))) for s, d in zip(record.shapes, dtypes, strict=True))
+    else:
+        result = op.forward(ctx, *arrays, **attrs)
+        results = result if isinstance(result, tuple) else (result,)
+        if not tensors:
+            return result
+        shared = inputs[0]._version if op.view and isinstance(inputs[0], Tensor) else None
+        outputs = tuple(Tensor(a, version=shared) for a in results)
+    if wanted and not meta:
+        _record_node(op, ctx, inputs, outputs)
+    if listeners:
+        for listener in listeners:
+            listener.on_forward(op, ctx, inputs, outputs)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+    edges = [None if not need else (x if x._node is None else (x._node, x._slot))
+             for x, need in zip(inputs, ctx.needs, strict=True)]
+    node = Node(op, ctx, edges)
+    for slot, out in enumerate(outputs):
+        if out._array.dtype in FLOATS:
+            out.requires_grad = True
+            out._node = node
+            out._slot = slot
+    for saved in ctx.saved or ():
+        if saved is None:
+            continue
+        for t in (*inputs, *outputs):
+            if isinstance(t, Tensor) and t._array is saved:
+                ctx.checks.append((t._version, t._version[0]))
+                break
+
+
+def _root_gradient(root: Tensor, gradient: Any) -> Array:
+    if gradient is None:
+        if root.array.size != 1:
+            raise RuntimeError(f"[backward] the tensor has shape {root.shape}; without `gradient` it must have one element")
+        return core.full(root.shape, root.dtype, 1.0, root.array.ndim in (4, 5))
+    array = raw(gradient, "backward", "gradient")
+    if array.shape != root.shape:
+        from pyconv.errors import ShapeError
+
+        raise ShapeError(f"[backward] gradient has shape {array.shape}, expected {root.shape}")
+    if array.dtype != root.dtype:
+        raise TypeError(f"[backward] gradient has dtype {array.dtype}, expected {root.dtype}")
+    return array
+
+
+class _Sum:
+    """A gradient being added up, in the order in which the contributions arrive."""
+
+    __slots__ = ("array", "owned")
+
+    def __init__(self, array: Array) -> None:
+        self.array = array
+        self.owned = False  # whether we allocated it and may write to it
+
+    def add(self, other: Array) -> None:
+        if self.owned:
+            core.accumulate(self.array, other)
+        else:
+            self.array = core.binary("add", self.array, other, True)
+            self.owned = True
+
+
+def run_backward(roots: Sequence[Tensor], gradients: Sequence[Any], *, retain_graph: bool = False,
+                 capture: Iterable[Tensor] | None = None) -> dict[int, Array]:
+    """Walk the tape from ``roots``, newest operation first.
+
+    Leaves accumulate into ``.grad``; with ``capture`` only these tensors' gradients are collected instead, and
+    returned by ``id``. The state of the walk is local: a backward pass may run inside another.
+    """
+    sums: dict[Any, _Sum] = {}  # (node, slot), or id(leaf)
+    given: set[int] = set()  # arrays that must not become a .grad as they are
+    captured: dict[int, Array] = {}
+    wanted_leaves = None if capture is None else {id(t) for t in capture if t._node is None}
+    wanted_slots = {} if capture is None else {(t._node, t._slot): id(t) for t in capture if t._node is not None}
+
+    def put(key: Any, gradient: Array) -> None:
+        if key in sums:
+            sums[key].add(gradient)
+        else:
+            sums[key] = _Sum(gradient)
+
+    starts: list[tuple[Any, Array]] = []
+    for root, gradient in zip(roots, gradients, strict=True):
+        if not root.requires_grad:
+            raise RuntimeError("[backward] the tensor does not require a gradient: nothing was recorded for it")
+        array = _root_gradient(root, gradient)
+        given.add(id(array))
+        starts.append((root if root._node is None else (root._node, root._slot), array))
+
+    # How many contributions each leaf waits for, so that its listeners hear of it as early as possible.
+    waiting: dict[int, int] = {}
+    seen: set[Node] = set()
+    stack: list[Node] = []
+
+    def meet(edge: Any) -> None:
+        if isinstance(edge, tuple):
+            if edge[0] not in seen:
+                seen.add(edge[0])
+                stack.append(edge[0])
+        elif edge is not None:
+            waiting[id(edge)] = waiting.get(id(edge), 0) + 1
+
+    for edge, _ in starts:
+        meet(edge)
+    while stack:
+        for edge in stack.pop().edges:
+            meet(edge)
+
+    heap: list[tuple[int, Node]] = []
+    queued: set[Node] = set()
+
+    def deliver(edge: Any, gradient: Array | None) -> None:
+        if isinstance(edge, tuple):
+            if gradient is not None:
+                put(edge, gradient)
+                if edge[0] not in queued:
+                    queued.add(edge[0])
+                    heapq.heappush(heap, (-edge[0].seq, edge[0]))
+            return
+        key = id(edge)
+        if gradient is not None:
+            put(key, gradient)
+        waiting[key] -= 1
+        if waiting[key] == 0 and key in sums:
+            _finish_leaf(edge, sums.pop(key), given, captured, wanted_leaves)
+
+    for edge, array in starts:
+        deliver(edge, array)
+    while heap:
+        node = heapq.heappop(heap)[1]
+        outputs = _collect(node, sums, wanted_slots, captured)
+        results = _run_node(node, outputs, retain_graph)
+        for edge, gradient in zip(node.edges, results, strict=True):
+            if edge is not None:
+                deliver(edge, gradient)
+    return captured
+
+
+def _collect(node: Node, sums: dict[Any, _Sum], wanted: dict[Any, int], captured: dict[int, Array]) -> list[Any]:
+    """The complete gradients of the node's outputs, after their hooks; None where no gradient arrived."""
+    outputs: list[Any] = []
+    for slot in range(len(node.ctx.record.shapes)):
+        total = sums.pop((node, slot), None)
+        array = None if total is None else total.array
+        if array is not None and node.hooks:
+            array = _run_hooks(node.hooks.get(slot), array)
+        if array is not None and (node, slot) in wanted:
+            captured[wanted[(node, slot)]] = array
+        outputs.append(array)
+    return outputs
+
+
+def _run_hooks(hooks: Iterable[Callable] | None, array: Array) -> Array:
+    for hook in hooks or ():
+        replaced = hook(Tensor(array))
+        if replaced is not None:
+            array = raw(replaced, "hook", "gradient")
+    return array
+
+
+def _run_node(node: Node, gradients: Sequence[Any], retain_graph: bool) -> tuple[Any, ...]:
+    ctx = node.ctx
+    if ctx.saved is None:
+        raise RuntimeError(
+            f"[backward] second pass through {node.name}: what it saved was freed by the first; "
+            "call backward(retain_graph=True) the first time"
+        )
+    for version, expected in ctx.checks:
+        if version[0] != expected:
+            raise RuntimeError(
+                f"[backward] {node.name} needs a tensor that was changed in place after it was used "
+                f"(version {version[0]}, expected {expected})"
+            )
+    results = node.op.backward(ctx, *gradients)
+    for listener in listeners:
+        listener.on_backward(node, results)
+    if not retain_graph:
+        ctx.saved = ctx.extra = None
+    return results
+
+
+def _finish_leaf(leaf: Tensor, total: _Sum, given: set[int], captured: dict[int, Array],
+                 wanted: set[int] | None) -> None:
+    array = _run_hooks(leaf._hooks, total.array)
+    if wanted is not None:
+        if id(leaf) in wanted:
+            captured[id(leaf)] = array
+        return
+    if leaf.grad is not None:
+        leaf.grad = Tensor(core.binary("add", leaf.grad.array, array, True))
+    else:
+        # A gradient that somebody else may hold (the caller's, another leaf's, a view) is not ours to hand out.
+        if isinstance(array.base, np.ndarray) or id(array) in given:
+            array = core.copy(array, True)
+        given.add(id(array))
+        leaf.grad = Tensor(array)
+    for hook in leaf._ready_hooks or ():
+        hook(leaf)
