@@ -1,7 +1,8 @@
 """The table of op samples: one module per family, each with SAMPLES and HOSTILE.
 
 Every kind of test reads the same table: values against the float64 reference path and against PyTorch, gradients,
-gradcheck, instruction sets, thread counts, poison, hostile calls.
+gradcheck, instruction sets, thread counts, poison, hostile calls. pytest puts ``tests/`` on the path: a table starts
+with ``from samples import Hostile, Sample, normal``. What is added to a list is found by name, in every module here.
 """
 
 from __future__ import annotations
