@@ -6,3 +6,7 @@ class ShapeError(ValueError, RuntimeError):
 
     A ``ValueError`` to numpy's users and a ``RuntimeError`` to PyTorch's, so that either's ``except`` works.
     """
+
+
+class StateDictError(ValueError, RuntimeError):
+    """A state_dict that does not fit the model: missing or unexpected names, wrong shapes or types."""
