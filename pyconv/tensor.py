@@ -11,15 +11,12 @@ alone returns C order and records nothing. ``ctx.channels_last`` tells an operat
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from pyconv._backend import core
 
 Array = np.ndarray
 Shape = tuple[int, ...]
@@ -163,23 +160,41 @@ class Tensor:
         ``gradient`` (default: 1 for a one-element tensor) has this tensor's shape. Raises RuntimeError when nothing
         was recorded, when a needed value was changed in place since, or when the graph was already freed.
         """
+        from pyconv.tape import run_backward
+
         run_backward([self], [gradient], retain_graph=retain_graph)
 
-    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> None:
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
         """Call ``hook(gradient)`` when this tensor's gradient is complete; what it returns replaces the gradient."""
         if not self.requires_grad:
             raise RuntimeError("[register_hook] this tensor does not require a gradient")
         if self._node is None:
-            self._hooks = [*(self._hooks or []), hook]
-        else:
-            hooks = self._node.hooks = self._node.hooks or {}
-            hooks.setdefault(self._slot, []).append(hook)
+            self._hooks = self._hooks or []
+            return HookHandle(self._hooks, hook)
+        hooks = self._node.hooks = self._node.hooks or {}
+        return HookHandle(hooks.setdefault(self._slot, []), hook)
 
-    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> None:
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> HookHandle:
         """Call ``hook(self)`` as soon as a backward pass has put this leaf's complete gradient into ``.grad``."""
         if self._node is not None or not self.requires_grad:
             raise RuntimeError("[register_post_accumulate_grad_hook] expected a leaf that requires a gradient")
-        self._ready_hooks = [*(self._ready_hooks or []), hook]
+        self._ready_hooks = self._ready_hooks or []
+        return HookHandle(self._ready_hooks, hook)
+
+
+class HookHandle:
+    """What registering a hook returns: ``remove()`` undoes it."""
+
+    def __init__(self, hooks: list[Callable], hook: Callable) -> None:
+        self._hooks = hooks
+        self._hook: Callable | None = hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        """Take the hook away; a second call does nothing."""
+        if self._hook is not None:
+            self._hooks.remove(self._hook)
+            self._hook = None
 
 
 def raw(value: Any, op: str, argument: str) -> Array:
@@ -249,180 +264,18 @@ def _record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Seq
             out.requires_grad = True
             out._node = node
             out._slot = slot
+    tensors = [t for t in (*inputs, *outputs) if isinstance(t, Tensor)]
     for saved in ctx.saved or ():
-        if saved is None:
-            continue
-        for t in (*inputs, *outputs):
-            if isinstance(t, Tensor) and t._array is saved:
-                ctx.checks.append((t._version, t._version[0]))
-                break
+        if isinstance(saved, np.ndarray):
+            same = [t for t in tensors if t._array is saved]
+            if not same:  # a view of an input or output, perhaps
+                owner = _owner(saved)
+                same = [t for t in tensors if _owner(t.array) is owner]
+            ctx.checks += [(t._version, t._version[0]) for t in same]
 
 
-def _root_gradient(root: Tensor, gradient: Any) -> Array:
-    if gradient is None:
-        if root.array.size != 1:
-            raise RuntimeError(f"[backward] the tensor has shape {root.shape}; without `gradient` it must have one element")
-        return core.full(root.shape, root.dtype, 1.0, root.array.ndim in (4, 5))
-    array = raw(gradient, "backward", "gradient")
-    if array.shape != root.shape:
-        from pyconv.errors import ShapeError
-
-        raise ShapeError(f"[backward] gradient has shape {array.shape}, expected {root.shape}")
-    if array.dtype != root.dtype:
-        raise TypeError(f"[backward] gradient has dtype {array.dtype}, expected {root.dtype}")
+def _owner(array: Array) -> Array:
+    """The array that a chain of views begins with: equal for arrays that may share memory."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
     return array
-
-
-class _Sum:
-    """A gradient being added up, in the order in which the contributions arrive."""
-
-    __slots__ = ("array", "owned")
-
-    def __init__(self, array: Array) -> None:
-        self.array = array
-        self.owned = False  # whether we allocated it and may write to it
-
-    def add(self, other: Array) -> None:
-        if self.owned:
-            core.accumulate(self.array, other)
-        else:
-            self.array = core.binary("add", self.array, other, True)
-            self.owned = True
-
-
-def run_backward(roots: Sequence[Tensor], gradients: Sequence[Any], *, retain_graph: bool = False,
-                 capture: Iterable[Tensor] | None = None) -> dict[int, Array]:
-    """Walk the tape from ``roots``, newest operation first.
-
-    Leaves accumulate into ``.grad``; with ``capture`` only these tensors' gradients are collected instead, and
-    returned by ``id``. The state of the walk is local: a backward pass may run inside another.
-    """
-    sums: dict[Any, _Sum] = {}  # (node, slot), or id(leaf)
-    given: set[int] = set()  # arrays that must not become a .grad as they are
-    captured: dict[int, Array] = {}
-    wanted_leaves = None if capture is None else {id(t) for t in capture if t._node is None}
-    wanted_slots = {} if capture is None else {(t._node, t._slot): id(t) for t in capture if t._node is not None}
-
-    def put(key: Any, gradient: Array) -> None:
-        if key in sums:
-            sums[key].add(gradient)
-        else:
-            sums[key] = _Sum(gradient)
-
-    starts: list[tuple[Any, Array]] = []
-    for root, gradient in zip(roots, gradients, strict=True):
-        if not root.requires_grad:
-            raise RuntimeError("[backward] the tensor does not require a gradient: nothing was recorded for it")
-        array = _root_gradient(root, gradient)
-        given.add(id(array))
-        starts.append((root if root._node is None else (root._node, root._slot), array))
-
-    # How many contributions each leaf waits for, so that its listeners hear of it as early as possible.
-    waiting: dict[int, int] = {}
-    seen: set[Node] = set()
-    stack: list[Node] = []
-
-    def meet(edge: Any) -> None:
-        if isinstance(edge, tuple):
-            if edge[0] not in seen:
-                seen.add(edge[0])
-                stack.append(edge[0])
-        elif edge is not None:
-            waiting[id(edge)] = waiting.get(id(edge), 0) + 1
-
-    for edge, _ in starts:
-        meet(edge)
-    while stack:
-        for edge in stack.pop().edges:
-            meet(edge)
-
-    heap: list[tuple[int, Node]] = []
-    queued: set[Node] = set()
-
-    def deliver(edge: Any, gradient: Array | None) -> None:
-        if isinstance(edge, tuple):
-            if gradient is not None:
-                put(edge, gradient)
-                if edge[0] not in queued:
-                    queued.add(edge[0])
-                    heapq.heappush(heap, (-edge[0].seq, edge[0]))
-            return
-        key = id(edge)
-        if gradient is not None:
-            put(key, gradient)
-        waiting[key] -= 1
-        if waiting[key] == 0 and key in sums:
-            _finish_leaf(edge, sums.pop(key), given, captured, wanted_leaves)
-
-    for edge, array in starts:
-        deliver(edge, array)
-    while heap:
-        node = heapq.heappop(heap)[1]
-        outputs = _collect(node, sums, wanted_slots, captured)
-        results = _run_node(node, outputs, retain_graph)
-        for edge, gradient in zip(node.edges, results, strict=True):
-            if edge is not None:
-                deliver(edge, gradient)
-    return captured
-
-
-def _collect(node: Node, sums: dict[Any, _Sum], wanted: dict[Any, int], captured: dict[int, Array]) -> list[Any]:
-    """The complete gradients of the node's outputs, after their hooks; None where no gradient arrived."""
-    outputs: list[Any] = []
-    for slot in range(len(node.ctx.record.shapes)):
-        total = sums.pop((node, slot), None)
-        array = None if total is None else total.array
-        if array is not None and node.hooks:
-            array = _run_hooks(node.hooks.get(slot), array)
-        if array is not None and (node, slot) in wanted:
-            captured[wanted[(node, slot)]] = array
-        outputs.append(array)
-    return outputs
-
-
-def _run_hooks(hooks: Iterable[Callable] | None, array: Array) -> Array:
-    for hook in hooks or ():
-        replaced = hook(Tensor(array))
-        if replaced is not None:
-            array = raw(replaced, "hook", "gradient")
-    return array
-
-
-def _run_node(node: Node, gradients: Sequence[Any], retain_graph: bool) -> tuple[Any, ...]:
-    ctx = node.ctx
-    if ctx.saved is None:
-        raise RuntimeError(
-            f"[backward] second pass through {node.name}: what it saved was freed by the first; "
-            "call backward(retain_graph=True) the first time"
-        )
-    for version, expected in ctx.checks:
-        if version[0] != expected:
-            raise RuntimeError(
-                f"[backward] {node.name} needs a tensor that was changed in place after it was used "
-                f"(version {version[0]}, expected {expected})"
-            )
-    results = node.op.backward(ctx, *gradients)
-    for listener in listeners:
-        listener.on_backward(node, results)
-    if not retain_graph:
-        ctx.saved = ctx.extra = None
-    return results
-
-
-def _finish_leaf(leaf: Tensor, total: _Sum, given: set[int], captured: dict[int, Array],
-                 wanted: set[int] | None) -> None:
-    array = _run_hooks(leaf._hooks, total.array)
-    if wanted is not None:
-        if id(leaf) in wanted:
-            captured[id(leaf)] = array
-        return
-    if leaf.grad is not None:
-        leaf.grad = Tensor(core.binary("add", leaf.grad.array, array, True))
-    else:
-        # A gradient that somebody else may hold (the caller's, another leaf's, a view) is not ours to hand out.
-        if isinstance(array.base, np.ndarray) or id(array) in given:
-            array = core.copy(array, True)
-        given.add(id(array))
-        leaf.grad = Tensor(array)
-    for hook in leaf._ready_hooks or ():
-        hook(leaf)

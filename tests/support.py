@@ -14,7 +14,8 @@ import samples
 from samples import Hostile, Sample
 
 import pyconv
-from pyconv.tensor import Tensor, run_backward
+from pyconv.tape import run_backward
+from pyconv.tensor import Tensor
 
 FLOATS = (np.float32, np.float64)
 
