@@ -10,9 +10,12 @@ namespace py = pybind11;
 namespace pyconv {
 namespace {
 
+unsigned long g_main_thread = 0;
+
 // Runs on the calling thread between blocks: Ctrl-C reaches a long convolution within a block.
-// Away from the main thread PyErr_CheckSignals does nothing.
+// Python handles signals on its main thread alone; the others need not wait for the GIL to learn that.
 bool check_signals() {
+  if (PyThread_get_thread_ident() != g_main_thread) return false;
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
@@ -44,6 +47,7 @@ PYBIND11_MODULE(_core, m) {
   m.attr("__version__") = PYCONV_VERSION;
   m.attr("sanitizers") = PYCONV_SANITIZERS;
   py::register_local_exception_translator(translate);
+  g_main_thread = py::module_::import("threading").attr("main_thread")().attr("ident").cast<unsigned long>();
   set_interrupt_callback(check_signals);
   bind_runtime(m);
   bind_array(m);

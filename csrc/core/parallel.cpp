@@ -7,6 +7,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <thread>
 
 #include "core/error.h"
 #include "core/fpenv.h"
@@ -27,7 +28,8 @@ std::atomic<InterruptCallback> g_interrupt{nullptr};
 // libgomp's threads do not exist in a forked child, and its first parallel region there waits for them
 // for ever. Our own pool starts afresh after a fork, so a child uses that one.
 std::atomic<bool> g_forked{false};
-thread_local bool t_inside = false;
+struct Region;
+thread_local Region* t_region = nullptr;  // the region that this thread works for
 thread_local Clock::time_point t_next_poll{};
 
 [[maybe_unused]] const int g_atfork = [] {
@@ -51,8 +53,9 @@ struct Region {
   int64_t blocks;
   BlockFunction function;
   void* context;
+  Region(int64_t b, BlockFunction f, void* c) : blocks(b), function(f), context(c) {}
   std::atomic<bool> stop{false};
-  bool interrupt = false;  // written by the caller's thread only
+  std::thread::id caller = std::this_thread::get_id();
   std::mutex mutex;
   std::exception_ptr error;
 
@@ -60,16 +63,12 @@ struct Region {
   // that what it wrote in the last op is still in its cache.
   void run_share(int thread, int threads) {
     const FlushDenormals flush;
-    const bool outer = t_inside;
-    t_inside = true;
+    Region* const outer = t_region;
+    t_region = this;
     const int64_t begin = blocks * thread / threads, end = blocks * (thread + 1) / threads;
     for (int64_t block = begin; block < end && !stop.load(std::memory_order_relaxed); ++block) {
-      if (thread == 0 && !outer && interrupted()) {
-        interrupt = true;
-        stop = true;
-        break;
-      }
       try {
+        check(thread == 0 && !outer);
         function(context, block);
       } catch (...) {
         const std::lock_guard<std::mutex> lock(mutex);
@@ -77,12 +76,17 @@ struct Region {
         stop = true;
       }
     }
-    t_inside = outer;
+    t_region = outer;
+  }
+
+  // Throws Interrupted when the work is to stop; the caller's thread also asks the callback.
+  void check(bool ask) {
+    if (ask && interrupted()) stop = true;
+    if (stop.load(std::memory_order_relaxed)) throw Interrupted();
   }
 
   void finish() const {
     if (error) std::rethrow_exception(error);
-    if (interrupt) throw Interrupted();
   }
 };
 
@@ -112,16 +116,17 @@ const char* threading_backend() {
 }
 
 void set_interrupt_callback(InterruptCallback callback) { g_interrupt = callback; }
-bool in_parallel() { return t_inside; }
+bool in_parallel() { return t_region != nullptr; }
 
 void poll_interrupt() {
-  if (!t_inside && interrupted()) throw Interrupted();
+  if (t_region) t_region->check(std::this_thread::get_id() == t_region->caller);
+  else if (interrupted()) throw Interrupted();
 }
 
 void parallel_run(int64_t blocks, BlockFunction function, void* context) {
   if (blocks <= 0) return;
-  Region region{blocks, function, context, {}, false, {}, {}};
-  const int threads = t_inside ? 1 : static_cast<int>(std::min<int64_t>(blocks, num_threads()));
+  Region region{blocks, function, context};
+  const int threads = t_region ? 1 : static_cast<int>(std::min<int64_t>(blocks, num_threads()));
   if (threads == 1) {
     region.run_share(0, 1);
     region.finish();

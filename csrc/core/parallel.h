@@ -31,7 +31,8 @@ const char* threading_backend();    // "openmp" or "std"
 using InterruptCallback = bool (*)();
 void set_interrupt_callback(InterruptCallback callback);
 
-// For serial loops: asks the callback when 20 ms have passed and throws Interrupted if it says so.
+// For long loops, serial or inside a block: asks the callback when 20 ms have passed (on the thread that
+// began the work only) and throws Interrupted when the work is to stop.
 void poll_interrupt();
 
 // Whether this thread is inside a parallel_for (a nested one runs serially).

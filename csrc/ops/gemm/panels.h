@@ -1,0 +1,66 @@
+// The inner part of every dense product: rows of A (given by pointers) times packed panels of B.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/arena.h"
+#include "kernels/gemm.h"
+
+namespace pyconv {
+
+// The shape of a packed B, k rows by n columns: panels of `width` columns (the last one rounded up to whole
+// vectors and filled with zeros), each panel k rows of its own width, one after the other.
+struct PanelLayout {
+  int64_t k, n;
+  int64_t width, lanes;
+
+  PanelLayout(int64_t k_, int64_t n_);
+  int64_t panels() const { return (n + width - 1) / width; }
+  int64_t columns(int64_t panel) const;  // in use
+  int64_t ld(int64_t panel) const;       // floats per row
+  int64_t offset(int64_t panel) const { return panel * width * k; }
+  int64_t floats() const;
+};
+
+// Packs one panel of b, element (row, column) at b[row * row_stride + column * column_stride].
+void pack_panel(const PanelLayout& layout, int64_t panel, const float* b, int64_t row_stride,
+                int64_t column_stride, float* packed);
+
+// The reduction as runs, cut into chunks of at most kChunk rows of B, so that a chunk of a panel stays in
+// the second-level cache while the rows of A pass by.
+class RunChunks {
+ public:
+  static constexpr int64_t kChunk = 512;
+
+  explicit RunChunks(const std::vector<Run>& runs);
+  struct Chunk {
+    int64_t first_run, run_count, b_row;
+  };
+  const std::vector<Chunk>& chunks() const { return chunks_; }
+  const Run* runs(const Chunk& chunk) const { return runs_.data() + chunk.first_run; }
+
+ private:
+  std::vector<Run> runs_;
+  std::vector<Chunk> chunks_;
+};
+
+// What finishes an output row; pointers are to column 0 of the whole output. See Epilogue.
+struct RowEpilogue {
+  const float* bias = nullptr;
+  const float* residual = nullptr;  // same layout as the output: residual + (c[i] - output)
+  bool relu = false;
+  const float* shift = nullptr;
+  float* sum = nullptr;  // of this block of rows
+  float* sum_squares = nullptr;
+
+  bool any() const { return bias || residual || relu || sum; }
+};
+
+// c[i][column] for `rows` rows and panels [panel_begin, panel_end); c holds pointers to column 0 of each
+// row, `output` is where they point into (to find the same place of a residual).
+void multiply_rows(const PanelLayout& layout, const float* packed, const RunChunks& reduction,
+                   const float* const* a, float* const* c, int64_t rows, int64_t panel_begin,
+                   int64_t panel_end, const float* output, const RowEpilogue& epilogue);
+
+}  // namespace pyconv
