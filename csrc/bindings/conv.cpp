@@ -1,4 +1,252 @@
+// Convolution: the shape record, its plan, and the passes.
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "bindings/arrays.h"
 #include "bindings/families.h"
+#include "core/arena.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/shape.h"
+#include "ops/conv/conv.h"
+#include "ops/conv/plan.h"
+#include "ref/conv.h"
+
 namespace pyconv {
-void bind_conv(pybind11::module_&) {}
+namespace {
+
+ConvShape record(const std::string& op, const py::object& x, const py::object& weight, const py::object& stride,
+                 const py::object& padding, const py::object& dilation, int64_t groups) {
+  const char* name = op.c_str();
+  Padding mode = Padding::kExplicit;
+  Dims pads;
+  if (py::isinstance<py::str>(padding)) {
+    const std::string word = padding.cast<std::string>();
+    if (word == "same") mode = Padding::kSame;
+    else if (word == "valid") mode = Padding::kValid;
+    else throw ValueError(cat("[", op, "] padding is '", word, "', expected 'same', 'valid' or whole numbers"));
+  } else {
+    pads = dims(padding, name, "padding");
+  }
+  return make_conv_shape(name, dims(x, name, "x"), dims(weight, name, "weight"), dims(stride, name, "stride"), mode,
+                         pads, dims(dilation, name, "dilation"), groups);
+}
+
+// Float data as the record describes it: right shape, right dtype.
+View checked_view(py::array& array, const Dims& shape, DType dtype, const char* op, const char* argument) {
+  const View v = view(array, dtype, op, argument);
+  if (v.shape != shape)
+    throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v.shape), ", expected ", text(shape)));
+  return v;
+}
+
+DType float_dtype(const py::array& array, const char* op, const char* argument) {
+  const DType dtype = dtype_of(array, op, argument);
+  if (dtype != DType::kFloat32 && dtype != DType::kFloat64)
+    throw DTypeError(cat("[", op, "] ", argument, " has dtype ", name(dtype), ", expected float32 or float64"));
+  return dtype;
+}
+
+// Activations of one spatial axis (n, c, w) travel as (n, c, 1, w), whose channels-last order is defined.
+Dims spread(const Dims& d) { return d.rank == 3 ? Dims{d[0], d[1], 1, d[2]} : d; }
+View spread(View v) {
+  if (v.rank() == 3) {
+    v.shape = spread(v.shape);
+    v.strides = Dims{v.strides[0], v.strides[1], 0, v.strides[2]};
+  }
+  return v;
+}
+py::array new_activation(DType dtype, const Dims& shape) {
+  py::array out = new_array(dtype, spread(shape), true);
+  return shape.rank == 3 ? py::array(out.attr("squeeze")(2)) : out;
+}
+
+// to[i] = from[i], whatever the strides.
+void copy(const View& to, const View& from) {
+  const int64_t item = item_size(from.dtype);
+  parallel_ranges(from.count(), int64_t{1} << 16, [&](int64_t begin, int64_t end) {
+    for (int64_t e = begin; e < end; ++e) {
+      int64_t rest = e, source = 0, target = 0;
+      for (int axis = from.rank() - 1; axis >= 0; --axis) {
+        const int64_t index = rest % from.shape[axis];
+        rest /= from.shape[axis];
+        source += index * from.strides[axis];
+        target += index * to.strides[axis];
+      }
+      std::memcpy(to.as<char>() + target * item, from.as<char>() + source * item, static_cast<size_t>(item));
+    }
+  });
+}
+
+// Memory in the wanted order: the array's own, or a counted copy that lives as long as this object.
+class Ordered {
+ public:
+  Ordered(const View& v, bool channels_last) : bytes_(0) {
+    if (is_dense(v, channels_last)) {
+      data_ = v.data;
+      return;
+    }
+    bytes_ = v.count() * item_size(v.dtype);
+    copy_ = scratch_allocate(bytes_);
+    count_copy(bytes_);
+    View to = dense_view(copy_, v.dtype, v.shape, channels_last);
+    copy(to, v);
+    data_ = copy_;
+  }
+  ~Ordered() {
+    if (copy_) arena_free(copy_, bytes_);
+  }
+  Ordered(const Ordered&) = delete;
+  Ordered& operator=(const Ordered&) = delete;
+  template <class T>
+  const T* as() const {
+    return static_cast<const T*>(data_);
+  }
+
+ private:
+  int64_t bytes_;
+  void* copy_ = nullptr;
+  const void* data_;
+};
+
+py::array forward(const ConvShape& s, Array x, Array weight, OptionalArray bias, OptionalArray residual, bool relu) {
+  const char* const op = "conv";
+  const DType dtype = float_dtype(x, op, "x");
+  const View vx = checked_view(x, s.input_shape(), dtype, op, "x");
+  const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
+  View vb, vr;
+  if (bias) vb = checked_view(*bias, {s.k}, dtype, op, "bias");
+  if (residual) vr = checked_view(*residual, s.output_shape(), dtype, op, "residual");
+  if (dtype == DType::kFloat64 && (residual || relu))
+    throw DTypeError("[conv] residual and relu are for float32 alone, x has dtype float64");
+  py::array out = new_activation(dtype, s.output_shape());
+  const View vy = writable(out);
+  const py::gil_scoped_release release;
+  const Ordered ox(spread(vx), true), ow(vw, false), ob(vb, false), orr(spread(vr), true);
+  if (dtype == DType::kFloat32) {
+    ConvEpilogue e;
+    e.bias = bias ? ob.as<float>() : nullptr;
+    e.residual = residual ? orr.as<float>() : nullptr;
+    e.relu = relu;
+    conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>());
+  } else {
+    ref::conv_forward(s, ox.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr, vy.as<double>());
+  }
+  return out;
+}
+
+// The output together with its per-channel sums of (y - shift) and (y - shift)^2.
+py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array shift) {
+  const char* const op = "conv";
+  const View vx = checked_view(x, s.input_shape(), DType::kFloat32, op, "x");
+  const View vw = checked_view(weight, s.weight_shape(), DType::kFloat32, op, "weight");
+  const View vs = checked_view(shift, {s.k}, DType::kFloat32, op, "shift");
+  py::array out = new_activation(DType::kFloat32, s.output_shape());
+  py::array sum = new_array(DType::kFloat64, {s.k}, false), squares = new_array(DType::kFloat64, {s.k}, false);
+  const View vy = writable(out), vsum = writable(sum), vsquares = writable(squares);
+  {
+    const py::gil_scoped_release release;
+    const Ordered ox(spread(vx), true), ow(vw, false), os(vs, false);
+    ConvEpilogue e;
+    e.shift = os.as<float>();
+    e.sum = vsum.as<double>();
+    e.sum_squares = vsquares.as<double>();
+    conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>());
+  }
+  return py::make_tuple(out, sum, squares);
+}
+
+py::array grad_input(const ConvShape& s, Array gy, Array weight) {
+  const char* const op = "conv_grad_input";
+  const DType dtype = float_dtype(gy, op, "gy");
+  const View vg = checked_view(gy, s.output_shape(), dtype, op, "gy");
+  const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
+  py::array out = new_activation(dtype, s.input_shape());
+  const View vx = writable(out);
+  const py::gil_scoped_release release;
+  const Ordered og(spread(vg), true), ow(vw, false);
+  if (dtype == DType::kFloat32) conv_grad_input(s, og.as<float>(), ow.as<float>(), vx.as<float>());
+  else ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), vx.as<double>());
+  return out;
+}
+
+py::array grad_weight(const ConvShape& s, Array gy, Array x) {
+  const char* const op = "conv_grad_weight";
+  const DType dtype = float_dtype(gy, op, "gy");
+  const View vg = checked_view(gy, s.output_shape(), dtype, op, "gy");
+  const View vx = checked_view(x, s.input_shape(), dtype, op, "x");
+  py::array out = new_array(dtype, s.weight_shape(), false);
+  const View vw = writable(out);
+  const py::gil_scoped_release release;
+  const Ordered og(spread(vg), true), ox(spread(vx), true);
+  if (dtype == DType::kFloat32) conv_grad_weight(s, og.as<float>(), ox.as<float>(), vw.as<float>());
+  else ref::conv_grad_weight(s, og.as<double>(), ox.as<double>(), vw.as<double>());
+  return out;
+}
+
+py::array grad_bias(const ConvShape& s, Array gy) {
+  const char* const op = "conv_grad_bias";
+  const DType dtype = float_dtype(gy, op, "gy");
+  const View vg = checked_view(gy, s.output_shape(), dtype, op, "gy");
+  py::array out = new_array(dtype, {s.k}, false);
+  const View vb = writable(out);
+  const py::gil_scoped_release release;
+  const Ordered og(spread(vg), true);
+  if (dtype == DType::kFloat32) conv_grad_bias(s, og.as<float>(), vb.as<float>());
+  else ref::conv_grad_bias(s, og.as<double>(), vb.as<double>());
+  return out;
+}
+
+py::dict plan_dict(const ConvShape& s, const std::string& pass, const std::string& mode) {
+  Pass p;
+  if (pass == "forward") p = Pass::kForward;
+  else if (pass == "grad_input") p = Pass::kGradInput;
+  else if (pass == "grad_weight") p = Pass::kGradWeight;
+  else throw ValueError(cat("[plan] pass is '", pass, "', expected 'forward', 'grad_input' or 'grad_weight'"));
+  if (mode != "train" && mode != "cached")
+    throw ValueError(cat("[plan] mode is '", mode, "', expected 'train' or 'cached'"));
+  const ConvPlan plan_ = plan(s, p, mode == "train" ? PlanMode::kTrain : PlanMode::kCached);
+  py::dict out;
+  out["algorithm"] = name(plan_.algorithm);
+  out["rows_per_block"] = plan_.rows_per_block;
+  out["x_tile"] = plan_.x_tile;
+  out["parts"] = plan_.parts;
+  out["chunks"] = plan_.chunks;
+  out["workspace_bytes"] = plan_.workspace_bytes;
+  out["why"] = plan_.why;
+  return out;
+}
+
+py::tuple axes(const int64_t* values, int count) {
+  Dims d;
+  for (int i = 0; i < count; ++i) d.push(values[i]);
+  return tuple(d);
+}
+
+}  // namespace
+
+void bind_conv(py::module_& m) {
+  py::class_<ConvShape>(m, "ConvShape")
+      .def_property_readonly("input_shape", [](const ConvShape& s) { return tuple(s.input_shape()); })
+      .def_property_readonly("weight_shape", [](const ConvShape& s) { return tuple(s.weight_shape()); })
+      .def_property_readonly("output_shape", [](const ConvShape& s) { return tuple(s.output_shape()); })
+      .def_property_readonly("stride", [](const ConvShape& s) { return axes(s.stride, s.spatial); })
+      .def_property_readonly("dilation", [](const ConvShape& s) { return axes(s.dilation, s.spatial); })
+      .def_property_readonly("pad_lo", [](const ConvShape& s) { return axes(s.pad_lo, s.spatial); })
+      .def_property_readonly("pad_hi", [](const ConvShape& s) { return axes(s.pad_hi, s.spatial); })
+      .def_readonly("groups", &ConvShape::groups)
+      .def_property_readonly("macs", &ConvShape::macs)
+      .def("plan", &plan_dict, py::arg("pass_") = "forward", py::arg("mode") = "train");
+  m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"), py::arg("padding"),
+        py::arg("dilation"), py::arg("groups"));
+  m.def("conv_forward", &forward, py::arg("shape"), py::arg("x"), py::arg("weight"), py::arg("bias") = py::none(),
+        py::arg("residual") = py::none(), py::arg("relu") = false);
+  m.def("conv_forward_statistics", &forward_statistics, py::arg("shape"), py::arg("x"), py::arg("weight"),
+        py::arg("shift"));
+  m.def("conv_grad_input", &grad_input, py::arg("shape"), py::arg("gy"), py::arg("weight"));
+  m.def("conv_grad_weight", &grad_weight, py::arg("shape"), py::arg("gy"), py::arg("x"));
+  m.def("conv_grad_bias", &grad_bias, py::arg("shape"), py::arg("gy"));
+}
+
 }  // namespace pyconv

@@ -1,0 +1,71 @@
+// Forward pass and input gradient: the same row GEMM, on x or on the phases of gy.
+#include "ops/conv/conv.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/conv/row_gemm.h"
+#include "ref/conv.h"
+
+namespace pyconv {
+namespace {
+
+// Strides of the weight (k, c/groups, filter...); `transposed` swaps the roles of c and k.
+FilterStrides filter_strides(const ConvShape& s, bool transposed) {
+  FilterStrides f{};
+  const int64_t channel = s.taps(), output = s.group_c() * s.taps();
+  f.group = s.group_k() * output;
+  f.src = transposed ? output : channel;
+  f.out = transposed ? channel : output;
+  int64_t step = 1;
+  for (int i = s.spatial - 1; i >= 0; --i) {
+    f.tap[frame_axis(s.spatial, i)] = step;
+    step *= s.filter[i];
+  }
+  return f;
+}
+
+// The epilogue, apart from the bias, of an output that no fast kernel has finished.
+void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
+  const int64_t pixels = s.n * s.out_pixels();
+  for (int64_t k = 0; k < s.k; ++k) {
+    double sum = 0, squares = 0;
+    for (int64_t i = k; i < pixels * s.k; i += s.k) {
+      if (e.residual) y[i] += e.residual[i];
+      if (e.relu && y[i] < 0) y[i] = 0;
+      const double d = static_cast<double>(y[i]) - (e.shift ? static_cast<double>(e.shift[k]) : 0.0);
+      sum += d;
+      squares += d * d;
+    }
+    if (e.sum) {
+      e.sum[k] = sum;
+      e.sum_squares[k] = squares;
+    }
+  }
+}
+
+}  // namespace
+
+void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue, float* y) {
+  const RowProblem p = forward_problem(s);
+  const ConvPlan plan = plan_rows(p, PlanMode::kTrain);
+  if (plan.algorithm == ConvAlgorithm::kReference) {
+    ref::conv_forward(s, x, w, epilogue.bias, y);
+    return finish(s, epilogue, y);
+  }
+  row_gemm(p, plan, filter_strides(s, false), x, w, epilogue, y);
+}
+
+void conv_grad_input(const ConvShape& s, const float* gy, const float* w, float* gx) {
+  bool complete;
+  const std::vector<RowProblem> problems = grad_input_problems(s, &complete);
+  if (plan(s, Pass::kGradInput, PlanMode::kTrain).algorithm == ConvAlgorithm::kReference)
+    return ref::conv_grad_input(s, gy, w, gx);
+  if (!complete)  // inputs that no tap reaches
+    parallel_ranges(s.n * s.c * s.in_pixels(), int64_t{1} << 18,
+                    [&](int64_t begin, int64_t end) { std::fill(gx + begin, gx + end, 0.0f); });
+  for (const RowProblem& p : problems)
+    row_gemm(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, ConvEpilogue(), gx);
+}
+
+}  // namespace pyconv

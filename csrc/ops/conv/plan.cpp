@@ -1,0 +1,92 @@
+// The only place where the algorithm of a convolution and the size of its blocks are chosen.
+#include "ops/conv/plan.h"
+
+#include <algorithm>
+
+#include "kernels/select.h"
+#include "ops/conv/row_problem.h"
+#include "ops/conv/strip.h"
+#include "ops/gemm/panels.h"
+
+namespace pyconv {
+namespace {
+
+// Pixels per block: enough that streaming the packed filter past them costs little (each float of it is
+// used this many times), few enough that their rows stay in the second-level cache.
+constexpr int64_t kBlockPixels = 192;
+constexpr int64_t kWidestRow = 512;            // a longer output row is cut into tiles
+constexpr int64_t kTasks = 64;                 // for the threads to share, where the problem allows
+constexpr int64_t kStripFloats = int64_t{1} << 24;
+constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
+constexpr int64_t kMaxChunks = 16;
+
+void block_size(const RowProblem& p, ConvPlan& plan) {
+  const int64_t width = std::max<int64_t>(p.axis[2].count, 1);
+  plan.x_tile = width <= kWidestRow ? width : ceil_div(width, ceil_div(width, kWidestRow / 2));
+  plan.rows_per_block = std::clamp<int64_t>(kBlockPixels / plan.x_tile, 1, std::max<int64_t>(p.rows(), 1));
+}
+
+// Strides or dilations so large that the rows between the taps outweigh those in use.
+bool strip_too_large(const RowProblem& p, const ConvPlan& plan) {
+  return Strip::floats(p, plan.rows_per_block, plan.x_tile) > kStripFloats;
+}
+
+ConvPlan reference(const char* why) {
+  ConvPlan plan;
+  plan.algorithm = ConvAlgorithm::kReference;
+  plan.why = why;
+  return plan;
+}
+
+}  // namespace
+
+const char* name(ConvAlgorithm algorithm) {
+  switch (algorithm) {
+    case ConvAlgorithm::kRowGemm: return "row_gemm";
+    case ConvAlgorithm::kReference: return "reference";
+  }
+  return "?";
+}
+
+ConvPlan plan_rows(const RowProblem& p, PlanMode) {
+  ConvPlan plan;
+  block_size(p, plan);
+  if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");
+  const PanelLayout layout(p.depth(), p.out_channels);
+  const int64_t blocks =
+      std::max<int64_t>(1, ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile));
+  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, p.groups * std::max<int64_t>(1, layout.panels()));
+  plan.workspace_bytes = p.groups * layout.floats() * 4;
+  plan.why = p.groups > 1 ? "grouped: a row GEMM per group" : "dense: row GEMM";
+  return plan;
+}
+
+ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
+  ConvPlan plan;
+  block_size(p, plan);
+  if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");
+  const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile);
+  const int64_t floats = shape.k * p.depth();
+  const int64_t units = p.groups * PanelLayout(p.depth(), p.out_channels).panels() * p.axis[0].taps * p.axis[1].taps;
+  const int64_t affordable = std::min(kMaxChunks, kPartialFloats / std::max<int64_t>(floats, 1));
+  plan.chunks = std::clamp<int64_t>(affordable, 1, std::max<int64_t>(blocks, 1));
+  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.chunks), 1, units);
+  plan.workspace_bytes = plan.chunks * floats * 4;
+  plan.why = "row GEMM over pixels, K-major";
+  return plan;
+}
+
+ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode) {
+  if (pass == Pass::kForward) return plan_rows(forward_problem(shape), mode);
+  if (pass == Pass::kGradWeight) return plan_weight_gradient(shape, forward_problem(shape));
+  bool complete;
+  const std::vector<RowProblem> problems = grad_input_problems(shape, &complete);
+  if (problems.empty()) return reference("no input is reached by the filter");
+  ConvPlan first = plan_rows(problems.front(), mode);
+  for (const RowProblem& p : problems)
+    if (plan_rows(p, mode).algorithm == ConvAlgorithm::kReference) return plan_rows(p, mode);
+  if (problems.size() > 1) first.why += ", " + std::to_string(problems.size()) + " phases";
+  return first;
+}
+
+}  // namespace pyconv

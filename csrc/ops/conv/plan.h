@@ -1,0 +1,36 @@
+// The plan of a convolution: which algorithm, cut into which blocks, and why. A value, a function of the
+// shape, the instruction set's class and the mode alone: never of thread count, cache sizes or load, so
+// that the bits of a result depend on nothing else.
+#pragma once
+
+#include <string>
+
+#include "core/shape.h"
+
+namespace pyconv {
+
+enum class Pass { kForward, kGradInput, kGradWeight };
+// kTrain: weights change with every step. kCached: what is derived from them may be kept.
+enum class PlanMode { kTrain, kCached };
+enum class ConvAlgorithm { kRowGemm, kReference };
+
+struct ConvPlan {
+  ConvAlgorithm algorithm = ConvAlgorithm::kRowGemm;
+  int64_t rows_per_block = 1;   // output rows (n, z, y) that a block works on
+  int64_t x_tile = 1;           // output columns that a block works on
+  int64_t parts = 1;            // into which the panels of all groups are split
+  int64_t chunks = 1;           // partial sums of a weight gradient, merged in order
+  int64_t workspace_bytes = 0;  // packed weights, or partial sums
+  std::string why;
+};
+
+const char* name(ConvAlgorithm algorithm);
+
+// The plan of a whole pass; an input gradient with strides shows that of its first phase.
+ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode);
+
+struct RowProblem;
+ConvPlan plan_rows(const RowProblem& problem, PlanMode mode);
+ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& problem);
+
+}  // namespace pyconv

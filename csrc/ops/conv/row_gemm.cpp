@@ -1,0 +1,141 @@
+// Forward and input gradient as row GEMMs: each output pixel is a row of A, given by a pointer, times the
+// packed filter. No im2col buffer: the taps of a filter row are already contiguous in NHWC memory.
+#include "ops/conv/row_gemm.h"
+
+#include <algorithm>
+
+#include "core/arena.h"
+#include "core/parallel.h"
+#include "ops/conv/strip.h"
+#include "ops/gemm/panels.h"
+
+namespace pyconv {
+namespace {
+
+// The filter of every group, packed: rows in the order of Strip::runs().
+class PackedFilter {
+ public:
+  PackedFilter(const RowProblem& p, const FilterStrides& w, const float* weight)
+      : layout_(p.depth(), p.out_channels), group_floats_(layout_.floats()), memory_(p.groups * group_floats_) {
+    const int64_t panels = layout_.panels();
+    parallel_for(p.groups * panels, [&](int64_t task) {
+      const int64_t group = task / panels;
+      pack(p, w, weight + group * w.group, task % panels, memory_.data() + group * group_floats_);
+    });
+  }
+  const PanelLayout& layout() const { return layout_; }
+  const float* group(int64_t g) { return memory_.data() + g * group_floats_; }
+
+ private:
+  // Each tap is a (channels x outputs) matrix inside the weight; its rows follow those of the tap before.
+  void pack(const RowProblem& p, const FilterStrides& w, const float* weight, int64_t panel, float* packed) const {
+    const int64_t columns = layout_.columns(panel), ld = layout_.ld(panel);
+    float* out = packed + layout_.offset(panel);
+    const float* in = weight + panel * layout_.width * w.out;
+    const auto tap = [&](int axis, int64_t t) {
+      return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
+    };
+    for (int64_t tz = 0; tz < p.axis[0].taps; ++tz)
+      for (int64_t ty = 0; ty < p.axis[1].taps; ++ty)
+        for (int64_t tx = 0; tx < p.axis[2].taps; ++tx)
+          for (int64_t c = 0; c < p.src_channels; ++c, out += ld) {
+            const float* row = in + tap(0, tz) + tap(1, ty) + tap(2, tx) + c * w.src;
+            for (int64_t j = 0; j < columns; ++j) out[j] = row[j * w.out];
+            std::fill(out + columns, out + ld, 0.0f);
+          }
+  }
+
+  PanelLayout layout_;
+  int64_t group_floats_;
+  Scratch<float> memory_;
+};
+
+// One block of the output: which rows and columns.
+struct Block {
+  int64_t row0, row1, x0, x1;
+  int64_t pixels() const { return (row1 - row0) * (x1 - x0); }
+};
+
+// Pointers to the source and output pixels of a block, at the first channel of group 0.
+void gather_pixels(const RowProblem& p, const Block& block, const std::vector<Segment>& list, const Strip& strip,
+                   float* out, const float** a, float** c) {
+  const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
+  const int64_t out_pixel = p.groups * p.out_channels;
+  for (size_t s = 0; s < list.size(); ++s)
+    for (int64_t yy = list[s].y0; yy < list[s].y1; ++yy) {
+      const float* from = strip.origin(s) + (yy - list[s].y0) * strip.row_step();
+      const int64_t slice = list[s].n * z.out_size + z.out_first + list[s].z * z.out_step;
+      const int64_t row = slice * y.out_size + y.out_first + yy * y.out_step;
+      for (int64_t xx = block.x0; xx < block.x1; ++xx) {
+        *a++ = from + (xx - block.x0) * strip.column_step();
+        *c++ = out + (row * x.out_size + x.out_first + xx * x.out_step) * out_pixel;
+      }
+    }
+}
+
+}  // namespace
+
+void row_gemm(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
+              const float* weight, const ConvEpilogue& epilogue, float* out) {
+  PackedFilter packed(p, filter, weight);
+  const PanelLayout& layout = packed.layout();
+  const int64_t channels = p.groups * p.out_channels, width = p.axis[2].count, panels = layout.panels();
+  const int64_t x_tiles = ceil_div(width, plan.x_tile);
+  const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * x_tiles;
+  // Sums per block and channel, merged below in the order of the blocks.
+  Scratch<float> sums(epilogue.sum ? blocks * channels * 2 : 0);
+  if (epilogue.sum) std::fill_n(sums.data(), blocks * channels * 2, 0.0f);
+
+  parallel_for(blocks * plan.parts, [&](int64_t task) {
+    const int64_t index = task / plan.parts, part = task % plan.parts;
+    Block block;
+    block.row0 = index / x_tiles * plan.rows_per_block;
+    block.row1 = std::min(p.rows(), block.row0 + plan.rows_per_block);
+    block.x0 = index % x_tiles * plan.x_tile;
+    block.x1 = std::min(width, block.x0 + plan.x_tile);
+    const std::vector<Segment> list = segments(p, block.row0, block.row1);
+    Strip strip(p, plan.rows_per_block, plan.x_tile);
+    strip.load(src, list, block.x0, block.x1);
+    const RunChunks reduction(strip.runs());
+    Scratch<const float*> a(block.pixels());
+    Scratch<float*> c(block.pixels());
+    gather_pixels(p, block, list, strip, out, a.data(), c.data());
+
+    // This part's share of the panels of all groups, group by group.
+    int64_t group = 0;
+    const int64_t end = p.groups * panels * (part + 1) / plan.parts;
+    for (int64_t q = p.groups * panels * part / plan.parts; q < end;) {
+      poll_interrupt();
+      const int64_t step = q / panels - group;
+      group += step;
+      for (int64_t i = 0; step > 0 && i < block.pixels(); ++i) {
+        a[i] += step * p.src_channels;
+        c[i] += step * p.out_channels;
+      }
+      const int64_t stop = std::min(end, (group + 1) * panels);
+      const int64_t channel = group * p.out_channels;
+      RowEpilogue e;
+      e.bias = epilogue.bias ? epilogue.bias + channel : nullptr;
+      e.residual = epilogue.residual;
+      e.relu = epilogue.relu;
+      if (epilogue.sum) {
+        e.shift = epilogue.shift ? epilogue.shift + channel : nullptr;
+        e.sum = sums.data() + index * channels * 2 + channel;
+        e.sum_squares = e.sum + channels;
+      }
+      multiply_rows(layout, packed.group(group), reduction, a, c, block.pixels(), q - group * panels,
+                    stop - group * panels, out, e);
+      q = stop;
+    }
+  });
+
+  for (int64_t k = 0; epilogue.sum && k < channels; ++k) {
+    epilogue.sum[k] = epilogue.sum_squares[k] = 0;
+    for (int64_t block = 0; block < blocks; ++block) {
+      epilogue.sum[k] += sums[block * channels * 2 + k];
+      epilogue.sum_squares[k] += sums[block * channels * 2 + channels + k];
+    }
+  }
+}
+
+}  // namespace pyconv
