@@ -35,7 +35,9 @@ ConvShape record(const std::string& op, const py::object& x, const py::object& w
 
 // Float data as the record describes it: right shape, right dtype.
 View checked_view(py::array& array, const Dims& shape, DType dtype, const char* op, const char* argument) {
-  const View v = view(array, dtype, op, argument);
+  const View v = view(array, op, argument);
+  if (v.dtype != dtype)
+    throw DTypeError(cat("[", op, "] ", argument, " has dtype ", name(v.dtype), " but the input has ", name(dtype)));
   if (v.shape != shape)
     throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v.shape), ", expected ", text(shape)));
   return v;
@@ -110,16 +112,17 @@ class Ordered {
   const void* data_;
 };
 
-py::array forward(const ConvShape& s, Array x, Array weight, OptionalArray bias, OptionalArray residual, bool relu) {
-  const char* const op = "conv";
-  const DType dtype = float_dtype(x, op, "x");
-  const View vx = checked_view(x, s.input_shape(), dtype, op, "x");
+py::array forward(const std::string& op_name, const ConvShape& s, Array x, Array weight, OptionalArray bias,
+                  OptionalArray residual, bool relu) {
+  const char* const op = op_name.c_str();
+  const DType dtype = float_dtype(x, op, "input");
+  const View vx = checked_view(x, s.input_shape(), dtype, op, "input");
   const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
   View vb, vr;
   if (bias) vb = checked_view(*bias, {s.k}, dtype, op, "bias");
   if (residual) vr = checked_view(*residual, s.output_shape(), dtype, op, "residual");
   if (dtype == DType::kFloat64 && (residual || relu))
-    throw DTypeError("[conv] residual and relu are for float32 alone, x has dtype float64");
+    throw DTypeError(cat("[", op, "] residual and relu are for float32 alone, x has dtype float64"));
   py::array out = new_activation(dtype, s.output_shape());
   const View vy = writable(out);
   const py::gil_scoped_release release;
@@ -240,7 +243,7 @@ void bind_conv(py::module_& m) {
       .def("plan", &plan_dict, py::arg("pass_") = "forward", py::arg("mode") = "train");
   m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"), py::arg("padding"),
         py::arg("dilation"), py::arg("groups"));
-  m.def("conv_forward", &forward, py::arg("shape"), py::arg("x"), py::arg("weight"), py::arg("bias") = py::none(),
+  m.def("conv_forward", &forward, py::arg("op"), py::arg("shape"), py::arg("x"), py::arg("weight"), py::arg("bias") = py::none(),
         py::arg("residual") = py::none(), py::arg("relu") = false);
   m.def("conv_forward_statistics", &forward_statistics, py::arg("shape"), py::arg("x"), py::arg("weight"),
         py::arg("shift"));

@@ -1,5 +1,162 @@
-"""Convolution."""
+"""Convolution in one, two and three dimensions, with every gradient."""
 
 from __future__ import annotations
 
-METHODS: dict = {}
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pyconv._backend import core
+from pyconv.tensor import Context, Op, Record, Shape, apply
+
+Size = int | Sequence[int]
+Padding = int | str | Sequence[Any]
+
+
+class Conv(Op):
+    """y[n,k,o] = b[k] + Σ_{c,r} x[n, c, o·stride − pad + r·dilation] · w[k,c,r], per group.
+
+    The shape record is built once, in C++, and serves all passes. An unbatched x (one axis fewer) is one image.
+    """
+
+    name = "conv"
+
+    @staticmethod
+    def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, dilation: Any, groups: int) -> Record:
+        """Validate, and give the output's shape."""
+        x, weight, bias = shapes
+        assert x is not None
+        assert weight is not None
+        unbatched = len(x) == len(weight) - 1
+        shape = core.conv_shape(op, (1, *x) if unbatched else x, weight, stride, padding, dilation, groups)
+        if bias is not None and tuple(bias) != (weight[0],):
+            from pyconv.errors import ShapeError
+
+            raise ShapeError(f"[{op}] bias has shape {tuple(bias)}, expected ({weight[0]},), one value per output channel")
+        out = shape.output_shape
+        return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
+
+    @staticmethod
+    def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, **_: Any) -> Any:
+        """Row GEMM for float32, the reference loops for float64."""
+        shape = ctx.record.core
+        unbatched = x.ndim == weight.ndim - 1
+        ctx.save(x, weight)
+        y = core.conv_forward(op, shape, x[None] if unbatched else x, weight, bias)
+        if unbatched:
+            y = y[0]
+        return y if ctx.channels_last else core.copy(y, False)
+
+    @staticmethod
+    def backward(ctx: Context, gy: Any) -> tuple[Any, ...]:
+        """gx by phases of the stride, gw K-major over pixels, gb an ordered sum."""
+        shape = ctx.record.core
+        assert ctx.saved is not None
+        x, weight = ctx.saved
+        if x.ndim == weight.ndim - 1:
+            x, gy = x[None], gy[None]
+            unbatched = True
+        else:
+            unbatched = False
+        want_x, want_w, want_b = ctx.needs
+        gx = core.conv_grad_input(shape, gy, weight) if want_x else None
+        if gx is not None and unbatched:
+            gx = gx[0]
+        gw = core.conv_grad_weight(shape, gy, x) if want_w else None
+        gb = core.conv_grad_bias(shape, gy) if want_b else None
+        return gx, gw, gb
+
+
+def _whole(value: Any, op: str, argument: str) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"[{op}] {argument} is {value}, expected a whole number")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"[{op}] {argument} is {value!r}, expected a whole number") from None
+
+
+def _per_axis(value: Size, axes: int, op: str, argument: str) -> tuple[int, ...]:
+    """One number for all axes, or one for each; how many there must be is checked with the shapes."""
+    if isinstance(value, tuple | list):
+        values = tuple(_whole(v, op, argument) for v in value)
+        return values * axes if len(values) == 1 else values
+    return (_whole(value, op, argument),) * axes
+
+
+def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
+    """Low and high padding of each axis: (low, high, low, high, ...), or the word itself."""
+    if isinstance(padding, str):
+        return padding
+    if isinstance(padding, tuple | list) and any(isinstance(p, tuple | list) for p in padding):
+        flat: list[int] = []
+        for pair in padding:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for every axis or for none")
+            flat += [_whole(p, op, "padding") for p in pair]
+        return tuple(flat)
+    return tuple(p for q in _per_axis(padding, axes, op, "padding") for p in (q, q))
+
+
+def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
+          groups: int) -> Any:
+    for value, argument in ((x, "input"), (weight, "weight")):
+        if getattr(value, "ndim", None) is None or isinstance(value, np.generic):
+            raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
+    if weight.ndim != axes + 2:
+        from pyconv.errors import ShapeError
+
+        raise ShapeError(f"[{op}] weight has shape {tuple(weight.shape)}, expected {axes + 2} axes")
+    return apply(Conv, x, weight, bias, op=op, stride=_per_axis(stride, axes, op, "stride"),
+                 padding=_paddings(padding, axes, op), dilation=_per_axis(dilation, axes, op, "dilation"),
+                 groups=_whole(groups, op, "groups"))
+
+
+def conv1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
+           groups: int = 1) -> Any:
+    """1-D convolution; see `conv2d`. ``input`` (N, C, L) or (C, L), ``weight`` (K, C/groups, R)."""
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
+           groups: int = 1) -> Any:
+    """2-D convolution (cross-correlation: the filter is not flipped).
+
+    y[n,k,i,j] = bias[k] + Σ_{c,r,s} input[n, c, i·stride − pad + r·dilation, j·stride − pad + s·dilation]
+    · weight[k,c,r,s]; the output size is floor((in + low + high − dilation·(filter − 1) − 1) / stride) + 1.
+
+    Args:
+        input: (N, C, H, W), or (C, H, W) for one image. float32 (fast) or float64 (the reference path).
+        weight: (K, C/groups, R, S).
+        bias: (K,) or None.
+        stride: one number, or one per axis.
+        padding: zeros around the input: one number, one per axis, a (low, high) pair per axis
+            (``((top, bottom), (left, right))``), ``"same"`` (stride 1; an odd total puts the extra zero on the high
+            side) or ``"valid"``.
+        dilation: distance between filter taps.
+        groups: channels are split in this many groups, each convolved on its own.
+
+    Returns:
+        (N, K, OH, OW): a channels-last Tensor, or a C-ordered array when all inputs are arrays.
+
+    Raises:
+        ShapeError: shapes that do not fit; TypeError: dtypes; ValueError: other bad arguments.
+
+    Source: Dumoulin & Visin, A guide to convolution arithmetic for deep learning, 2016.
+
+    >>> import numpy as np
+    >>> image = np.float32([[[[1, 2, 3, 0], [0, 1, 2, 3], [3, 0, 1, 2], [2, 3, 0, 1]]]])
+    >>> filter = np.float32([[[[2, 0, 1], [0, 1, 2], [1, 0, 2]]]])
+    >>> conv2d(image, filter)[0, 0]
+    array([[15., 16.],
+           [ 6., 15.]], dtype=float32)
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
+           groups: int = 1) -> Any:
+    """3-D convolution; see `conv2d`. ``input`` (N, C, D, H, W) or (C, D, H, W), ``weight`` (K, C/groups, T, R, S)."""
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
