@@ -150,7 +150,7 @@ def load(root: Module, state_dict: Any, strict: bool, assign: bool) -> Incompati
         problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
     if strict and unexpected:
         problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, (module, attribute) in targets.items():
         if name in state_dict:
             arrays[name], problem = _fit(name, state_dict[name], getattr(module, attribute), assign)
