@@ -1,10 +1,18 @@
-// Arguments and table of the elementwise kernels. Plain structs: every instruction set includes this file.
+// Table of the elementwise kernels. Plain structs: every instruction set includes this file.
 #pragma once
 
 #include <stdint.h>
 
+#include "core/op_codes.h"
+
 namespace pyconv {
 
-struct ElementwiseKernels {};
+// One float32 loop per operation; null where the reference loop serves (sin, cos). Operands are float32
+// but for results of comparisons and the condition of where, which are bytes of 0 or 1.
+struct ElementwiseKernels {
+  MapLoop unary[static_cast<int>(Unary::kCount)];
+  MapLoop binary[static_cast<int>(Binary::kCount)];
+  MapLoop ternary[static_cast<int>(Ternary::kCount)];
+};
 
 }  // namespace pyconv
