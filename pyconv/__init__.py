@@ -1,5 +1,6 @@
 """pyconv: convolutional networks for people who have a CPU."""
 
+from pyconv import ops as _ops  # noqa: F401  (hangs the operations on Tensor)
 from pyconv._backend import core as _core
 from pyconv.tensor import Tensor
 

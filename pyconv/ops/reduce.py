@@ -33,7 +33,7 @@ def _axes(op: str, shape: Shape, dim: Any) -> tuple[int, ...]:
     if dim is None:
         return tuple(range(len(shape)))
     dims = dim if isinstance(dim, (tuple, list)) else (dim,)
-    rank = max(len(shape), 1)
+    rank = len(shape) or 1
     axes = []
     for d in dims:
         try:
