@@ -38,7 +38,7 @@ class Record(NamedTuple):
     """What ``Op.infer`` knows from shapes alone: output shapes and dtypes, multiply-adds, the C++ shape record."""
 
     shapes: tuple[Shape, ...]
-    dtypes: tuple[Any, ...] | None = None  # None: that of the first input
+    dtypes: tuple[Any, ...] | None = None  # None, also as an entry: that of the first input
     macs: int = 0
     core: Any = None
 
@@ -206,7 +206,7 @@ def raw(value: Any, op: str, argument: str) -> Array:
     raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
 
 
-def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
+def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
     """Run one operation: infer, forward, and a node on the tape when a gradient is wanted.
 
     Inputs are Tensors, numpy arrays or None (an optional input left out). Returns Tensors if any input is one, else
@@ -239,7 +239,8 @@ def apply(op: type[Op], *inputs: Any, **attrs: Any) -> Any:
     if meta:
         first = next(x.dtype for x in inputs if x is not None)
         dtypes = record.dtypes or (first,) * len(record.shapes)
-        outputs = tuple(Tensor(None, meta=(tuple(s), np.dtype(d))) for s, d in zip(record.shapes, dtypes, strict=True))
+        outputs = tuple(Tensor(None, meta=(tuple(s), np.dtype(first if d is None else d)))
+                        for s, d in zip(record.shapes, dtypes, strict=True))
     else:
         result = op.forward(ctx, *arrays, **attrs)
         results = result if isinstance(result, tuple) else (result,)
