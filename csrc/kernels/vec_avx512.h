@@ -52,3 +52,9 @@ template <int N>
 inline VecI shift_left_i(VecI a) { return _mm512_slli_epi32(a, N); }
 template <int N>
 inline VecI shift_right_i(VecI a) { return _mm512_srli_epi32(a, N); }  // zeros from the left
+// The 64-bit products of unsigned lanes: low halves and high halves.
+inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
+  const VecI even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  *low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+  *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
+}

@@ -70,3 +70,10 @@ template <int N>
 inline VecI shift_left_i(VecI a) { return lanes_i([&](int i) { return wrap(uint32_t(a.v[i]) << N); }); }
 template <int N>
 inline VecI shift_right_i(VecI a) { return lanes_i([&](int i) { return wrap(uint32_t(a.v[i]) >> N); }); }
+inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
+  for (int i = 0; i < 4; ++i) {
+    const uint64_t product = uint64_t(uint32_t(a.v[i])) * uint32_t(b.v[i]);
+    low->v[i] = wrap(uint32_t(product));
+    high->v[i] = wrap(uint32_t(product >> 32));
+  }
+}
