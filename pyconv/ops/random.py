@@ -22,11 +22,8 @@ def _drawn(op: str, draw: Any, parameters: tuple[Any, Any], shape: tuple[int, ..
     kind = default if dtype is None else dtype_of(dtype, op)
     if Device(device or "cpu").type == "meta":
         return finish(shape, kind, op, requires_grad)
-    # The draw validates; only then is the position advanced.
-    source, words = pick(generator, op), 1 if kind == _FLOAT32 else 2
-    array = draw(shape, kind, *parameters, *source.get_state(), True)
-    source.take(array.size, words)
-    return finish(array, kind, op, requires_grad)
+    at = pick(generator, op).take(size_of(shape, op), 1 if kind == _FLOAT32 else 2)
+    return finish(draw(shape, kind, *parameters, *at, True), kind, op, requires_grad)
 
 
 def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
