@@ -84,19 +84,6 @@ py::array converted(py::array x, DType dtype, bool channels_last, const char* op
   return out;
 }
 
-void assign_array(py::array dst, py::array src, const char* op) {
-  const DType type = dtype_of(dst, op, "dst");
-  const View from = view(src, op, "src");
-  Dims shape;
-  if (dst.ndim() > kMaxRank) throw ShapeError(cat("[", op, "] dst has ", dst.ndim(), " axes, expected at most ", kMaxRank));
-  for (py::ssize_t i = 0; i < dst.ndim(); ++i) shape.push(dst.shape(i));
-  if (from.rank() > shape.rank || broadcast_shape(from.shape, shape, op) != shape)
-    throw ShapeError(cat("[", op, "] src has shape ", text(from.shape), ", which does not broadcast to ", text(shape)));
-  const View to = output_view(dst, type, shape, op, "dst");
-  py::gil_scoped_release release;
-  assign(to, from, op);
-}
-
 py::array arange_array(const py::dtype& dtype, const py::object& start, const py::object& step, int64_t count) {
   const DType type = dtype_from(dtype, "arange");
   if (type == DType::kBool) throw DTypeError("[arange] dtype is bool, expected a number type");
@@ -165,13 +152,6 @@ void bind_layout(py::module_& m) {
   m.def("cast", [](py::array x, const py::dtype& dtype, bool channels_last) {
           return converted(std::move(x), dtype_from(dtype, "cast"), channels_last, "cast");
         }, py::arg("x"), py::arg("dtype"), py::arg("channels_last"));
-  m.def("fill", [](py::array x, const py::object& value) {
-          const DType type = dtype_of(x, "fill", "x");
-          const Element e = element_of(value, type, "fill", "value");
-          assign_array(std::move(x), py::array(numpy_dtype(type), std::vector<py::ssize_t>{}, e.bytes), "fill");
-        }, py::arg("x"), py::arg("value"));
-  m.def("assign", [](py::array dst, py::array src) { assign_array(std::move(dst), std::move(src), "assign"); },
-        py::arg("dst"), py::arg("src"));
   m.def("arange", &arange_array, py::arg("dtype"), py::arg("start"), py::arg("step"), py::arg("count"));
   m.def("reshaped", &reshaped, py::arg("x"), py::arg("shape"));
   m.def("expanded", &expanded, py::arg("x"), py::arg("shape"));

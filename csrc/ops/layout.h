@@ -11,10 +11,6 @@ namespace pyconv {
 // (saturating at 64 bits, NaN becomes 0, then wrapping into narrower types); anything nonzero becomes true.
 void copy(const View& dst, const View& src);
 
-// dst[i] = src[i], src broadcast to dst's shape; the two may overlap. Throws ValueError when two elements of
-// dst share memory.
-void assign(const View& dst, const View& src, const char* op);
-
 // dst[i] = *value, which has dst's type.
 void fill(const View& dst, const void* value);
 

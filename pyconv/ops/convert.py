@@ -134,12 +134,6 @@ def _length(x: Tensor) -> int:
     return x.shape[0]
 
 
-def _boolean(x: Tensor) -> bool:
-    if x.array.size != 1:
-        raise RuntimeError(f"[bool] the truth of a tensor of shape {x.shape} is ambiguous; use any() or all()")
-    return bool(x.array.item())
-
-
 def _number(kind: type) -> Any:
     return lambda x: kind(item(x))
 
@@ -202,6 +196,6 @@ METHODS: dict = {
     "float": _converter("float32"), "double": _converter("float64"), "long": _converter("int64"),
     "int": _converter("int32"), "byte": _converter("uint8"), "bool": _converter("bool"),
     "__array__": as_array, "__dlpack__": _dlpack, "__dlpack_device__": lambda x: x.array.__dlpack_device__(),
-    "__len__": _length, "__bool__": _boolean, "__float__": _number(float), "__int__": _number(int),
+    "__len__": _length, "__float__": _number(float), "__int__": _number(int),
     "__index__": _index, "__repr__": _text, "__format__": _format, "__deepcopy__": _deepcopy, "__reduce__": _reduce,
 }

@@ -159,7 +159,7 @@ class Expand(Op):
 
     @staticmethod
     def backward(ctx, gy):
-        return (core.sum_to(gy, ctx.extra, ctx.channels_last),)
+        return (core.sum_to_shape(gy, ctx.extra, ctx.channels_last),)
 
 
 class Split(Op):

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <limits>
 
-#include "core/arena.h"
-#include "core/error.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/layout.h"
@@ -132,21 +130,6 @@ void run(const CopyLoop& loop, const View& dst, const View& src, TileFunction fu
 void copy(const View& dst, const View& src) {
   if (dst.count() == 0) return;
   run(copy_loop(dst, src), dst, src, tile_function(dst.dtype, src.dtype));
-}
-
-void assign(const View& dst, const View& src, const char* op) {
-  if (overlaps_itself(dst))
-    throw ValueError(cat("[", op, "] several elements of the destination (", text(dst.shape),
-                         ") share one place in memory; write to a copy of it"));
-  const View from = broadcast_to(src, dst.shape);
-  if (!ranges_meet(dst, from)) {
-    copy(dst, from);
-    return;
-  }
-  Scratch<char> memory(src.count() * item_size(src.dtype));
-  const View held = dense_view(memory.data(), src.dtype, src.shape, false);
-  copy(held, src);
-  copy(dst, broadcast_to(held, dst.shape));
 }
 
 void fill(const View& dst, const void* value) {

@@ -19,21 +19,6 @@ void sort_axes(T* axes, int count, Before before) {
     for (int j = i; j > 0 && before(axes[j], axes[j - 1]); --j) std::swap(axes[j], axes[j - 1]);
 }
 
-struct Range {
-  const char *begin, *end;
-};
-
-Range byte_range(const View& v) {
-  const int64_t item = item_size(v.dtype);
-  int64_t low = 0, high = 0;
-  for (int i = 0; i < v.rank(); ++i) {
-    const int64_t reach = v.strides[i] * (v.shape[i] - 1);
-    (reach < 0 ? low : high) += reach;
-  }
-  const char* base = static_cast<const char*>(v.data);
-  return {base + low * item, base + (high + 1) * item};
-}
-
 }  // namespace
 
 CopyLoop copy_loop(const View& dst, const View& src) {
@@ -69,27 +54,6 @@ CopyLoop copy_loop(const View& dst, const View& src) {
     loop.outer_count *= axes[i].n;
   }
   return loop;
-}
-
-bool overlaps_itself(const View& view) {
-  if (view.count() == 0) return false;
-  Axis axes[kMaxRank];
-  int count = 0;
-  for (int i = 0; i < view.rank(); ++i)
-    if (view.shape[i] > 1) axes[count++] = {view.shape[i], magnitude(view.strides[i]), 0};
-  sort_axes(axes, count, [](const Axis& a, const Axis& b) { return a.d < b.d; });
-  int64_t reach = 0;
-  for (int i = 0; i < count; ++i) {
-    if (axes[i].d <= reach) return true;
-    reach += axes[i].d * (axes[i].n - 1);
-  }
-  return false;
-}
-
-bool ranges_meet(const View& a, const View& b) {
-  if (a.count() == 0 || b.count() == 0) return false;
-  const Range x = byte_range(a), y = byte_range(b);
-  return x.begin < y.end && y.begin < x.end;
 }
 
 }  // namespace pyconv

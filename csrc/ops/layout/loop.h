@@ -19,11 +19,4 @@ struct CopyLoop {
 // a tile is a small matrix transposition.
 CopyLoop copy_loop(const View& dst, const View& src);
 
-// Two elements of the view may share memory (decided by strides; exotic views without a shared element may be
-// refused too).
-bool overlaps_itself(const View& view);
-
-// The two views' ranges of bytes meet.
-bool ranges_meet(const View& a, const View& b);
-
 }  // namespace pyconv
