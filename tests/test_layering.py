@@ -27,7 +27,7 @@ INCLUDES = {
     "kernels/*.inl.h": ["kernels/*.h"],
     "kernels/select.*": ["kernels/select.h", "kernels/table.h", "core/"],
     "kernels/*.cpp": ["kernels/table.h", "kernels/vec_*.h", "kernels/bodies.inl.h"],
-    "kernels/*.h": ["kernels/*.h"],
+    "kernels/*.h": ["kernels/*.h", "core/op_codes.h"],  # plain enums, shared with the reference loops
     "ops/*": ["ops/", "core/", "kernels/*.h", "ref/"],  # ref/: where a driver sends float64
     "ref/*": ["ref/", "core/"],
     "bindings/*": ["bindings/", "ops/", "ref/", "core/", "kernels/select.h"],
@@ -36,7 +36,7 @@ INCLUDES = {
 ONLY_IN = {
     r"pybind11": ["bindings/*"],
     r"#\s*pragma omp|omp\.h|\bomp_\w+\(": ["core/parallel.cpp"],
-    r"std::(j?thread|async)\b": ["core/thread_pool.cpp", "core/threads_default.cpp"],
+    r"std::(j?thread|async)\b(?!::id)": ["core/thread_pool.cpp", "core/threads_default.cpp"],
     r"\b_mm\d*_\w+|\b__m(128|256|512)|[xi]mmintrin\.h": [
         "kernels/vec_*.h", "kernels/math.inl.h", "kernels/avx2.cpp", "kernels/avx512.cpp", "core/fpenv.cpp"],
     r"\bcpuid\b|xgetbv": ["kernels/select.cpp"],
