@@ -12,13 +12,14 @@ namespace pyconv {
 namespace {
 
 // op(a) op(b) + bias: a transposition is a swap of strides.
-py::array product(const char* op, Array a, Array b, OptionalArray bias, bool transpose_a, bool transpose_b) {
-  View va = view(a, op, "a"), vb = view(b, op, "b");
+py::array product(const char* op, const char* a_name, const char* b_name, Array a, Array b, OptionalArray bias,
+                  bool transpose_a, bool transpose_b) {
+  View va = view(a, op, a_name), vb = view(b, op, b_name);
   if (va.dtype != DType::kFloat32 && va.dtype != DType::kFloat64)
-    throw DTypeError(cat("[", op, "] a has dtype ", name(va.dtype), ", expected float32 or float64"));
+    throw DTypeError(cat("[", op, "] ", a_name, " has dtype ", name(va.dtype), ", expected float32 or float64"));
   if (vb.dtype != va.dtype)
-    throw DTypeError(cat("[", op, "] b has dtype ", name(vb.dtype), " but a has ", name(va.dtype)));
-  for (const auto& [v, argument] : {std::pair{&va, "a"}, {&vb, "b"}})
+    throw DTypeError(cat("[", op, "] ", b_name, " has dtype ", name(vb.dtype), " but ", a_name, " has ", name(va.dtype)));
+  for (const auto& [v, argument] : {std::pair{&va, a_name}, {&vb, b_name}})
     if (v->rank() != 2)
       throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v->shape), ", expected 2 axes"));
   if (transpose_a) va = permute(va, {1, 0});
@@ -50,10 +51,10 @@ py::array product(const char* op, Array a, Array b, OptionalArray bias, bool tra
 
 void bind_gemm(py::module_& m) {
   m.def("gemm", [](Array a, Array b, bool transpose_a, bool transpose_b) {
-          return product("matmul", a, b, std::nullopt, transpose_a, transpose_b);
+          return product("matmul", "a", "b", a, b, std::nullopt, transpose_a, transpose_b);
         }, py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false);
   m.def("linear", [](Array x, Array weight, OptionalArray bias) {
-          return product("linear", x, weight, bias, false, true);
+          return product("linear", "input", "weight", x, weight, bias, false, true);
         }, py::arg("x"), py::arg("weight"), py::arg("bias"));
 }
 

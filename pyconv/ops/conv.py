@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
-from pyconv.tensor import Context, Op, Record, Shape, apply
+from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
 Padding = int | str | Sequence[Any]
@@ -102,8 +102,8 @@ def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
 
 def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
           groups: int) -> Any:
-    for value, argument in ((x, "input"), (weight, "weight")):
-        if getattr(value, "ndim", None) is None or isinstance(value, np.generic):
+    for value, argument in ((x, "input"), (weight, "weight"), (bias, "bias")):
+        if not isinstance(value, Tensor | np.ndarray) and (value is not None or argument != "bias"):
             raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
     if weight.ndim != axes + 2:
         from pyconv.errors import ShapeError

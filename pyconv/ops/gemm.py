@@ -111,6 +111,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     >>> linear(np.float32([[1, 2]]), np.float32([[3, 4], [5, 6]]), np.float32([0, 1]))
     array([[11., 18.]], dtype=float32)
     """
+    for value, argument in ((input, "input"), (weight, "weight")):
+        if value is None:
+            raise TypeError(f"[linear] {argument} is None, expected a Tensor or a numpy array")
     return apply(Linear, input, weight, bias)
 
 

@@ -1,0 +1,68 @@
+"""Samples of the matrix product and the linear layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconv.errors import ShapeError
+from pyconv.ops import gemm
+from samples import Hostile, Sample, normal
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    import torch
+
+    return torch.matmul(a, b)
+
+
+def _linear(*inputs: Any) -> Any:
+    import torch
+
+    return torch.nn.functional.linear(*inputs)
+
+
+SAMPLES = [
+    *(Sample("matmul", f"{m}x{k}x{n}", gemm.matmul, normal((m, k), (k, n)), {}, _matmul, length=max(m, k, n))
+      for m, k, n in [(1, 1, 1), (2, 3, 4), (5, 7, 3), (6, 16, 64), (7, 17, 65), (13, 5, 130), (1, 40, 9), (9, 600, 1),
+                      (0, 3, 4), (3, 0, 4), (3, 4, 0)]),
+    Sample("matmul", "vector-right", gemm.matmul, normal((4, 5), (5,)), {}, _matmul, length=5),
+    Sample("matmul", "vector-left", gemm.matmul, normal((5,), (5, 4)), {}, _matmul, length=5),
+    Sample("matmul", "vectors", gemm.matmul, normal((5,), (5,)), {}, _matmul, length=5),
+    Sample("linear", "plain", gemm.linear, normal((4, 7), (5, 7), (5,)), {}, _linear, length=7),
+    Sample("linear", "no-bias", gemm.linear, normal((4, 7), (5, 7)), {}, _linear, length=7),
+    Sample("linear", "one-row", gemm.linear, normal((1, 33), (17, 33), (17,)), {}, _linear, length=33),
+    Sample("linear", "vector", gemm.linear, normal((7,), (5, 7), (5,)), {}, _linear, length=7),
+    Sample("linear", "three-axes", gemm.linear, normal((2, 3, 7), (5, 7), (5,)), {}, _linear, length=7),
+    Sample("linear", "four-axes", gemm.linear, normal((2, 3, 4, 7), (5, 7), (5,)), {}, _linear, length=24),
+    Sample("linear", "empty-batch", gemm.linear, normal((0, 7), (5, 7), (5,)), {}, _linear, length=7),
+    Sample("linear", "wide", gemm.linear, normal((3, 70), (131, 70), (131,)), {}, _linear, length=131),
+]
+
+HOSTILE = [
+    Hostile(op, case, call, raises, match)
+    for op, case, call, raises, match in [
+        ("matmul", "inner", "x(2,3) @ x(4,5)", (ShapeError,), r"\[matmul\] cannot multiply \(2, 3\) by \(4, 5\)"),
+        ("matmul", "inner-vector", "x(2,3) @ x(4)", (ShapeError,), r"\[matmul\] cannot multiply \(2, 3\) by \(4,\): inner"),
+        ("matmul", "scalar", "x() @ x(4)", (ShapeError,), r"\[matmul\] cannot multiply \(\) by \(4,\)"),
+        ("matmul", "batch", "x(2,3,4) @ x(4,5)", (ShapeError,), r"\[matmul\] cannot multiply .* expected 1 or 2 axes"),
+        ("matmul", "int", "i(2,3) @ i(3,4)", (TypeError,), r"\[matmul\] a has dtype int64, expected float32 or float64"),
+        ("matmul", "mixed", "x(2,3) @ x(3,4).double()", (TypeError,), r"\[matmul\] b has dtype float64 but a has float32"),
+        ("matmul", "bool", "(x(2,3) > 0) @ x(3,4)", (TypeError,), r"\[matmul\] a has dtype bool"),
+        ("matmul", "half", "F.matmul(a(2,3).astype('float16'), a(3,4))", (TypeError,), r"\[matmul\] a has dtype float16"),
+        ("matmul", "object", "F.matmul(a(2,3).astype(object), a(3,4))", (TypeError,), r"\[matmul\] a has dtype object"),
+        ("matmul", "big-endian", "F.matmul(a(2,3).astype('>f4'), a(3,4))", (TypeError,), r"\[matmul\] a has dtype >f4"),
+        ("matmul", "overflow", "F.matmul(np.broadcast_to(np.float32(1),(2**31-1,1)), np.broadcast_to(np.float32(1),(1,2**31-1)))", (ShapeError, MemoryError), r"\[matmul\]|\[allocate\] shape 2147483647x2147483647 needs more than"),
+        ("linear", "features", "F.linear(x(2,7200), x(10,1000))", (ShapeError,), r"\[linear\] input has 7200 features, expected 1000"),
+        ("linear", "weight-rank", "F.linear(x(2,7), x(7))", (ShapeError,), r"\[linear\] weight has shape \(7,\), expected \(out"),
+        ("linear", "weight-4", "F.linear(x(2,7), x(5,7,1,1))", (ShapeError,), r"\[linear\] weight has shape"),
+        ("linear", "bias", "F.linear(x(2,7), x(5,7), x(7))", (ShapeError,), r"\[linear\] bias has shape \(7,\), expected \(5,\)"),
+        ("linear", "bias-rank", "F.linear(x(2,7), x(5,7), x(1,5))", (ShapeError,), r"\[linear\] bias has shape \(1, 5\)"),
+        ("linear", "scalar", "F.linear(x(), x(5,7))", (ShapeError,), r"\[linear\] input has no axes, expected 7"),
+        ("linear", "int", "F.linear(i(2,7), x(5,7))", (TypeError,), r"\[linear\] a has dtype int64|\[linear\] input has dtype int64"),
+        ("linear", "weight-double", "F.linear(x(2,7), x(5,7).double())", (TypeError,), r"\[linear\] weight has dtype float64 but input has float32"),
+        ("linear", "bias-double", "F.linear(x(2,7), x(5,7), x(5).double())", (TypeError,), r"\[linear\] bias has dtype float64"),
+        ("linear", "list", "F.linear([1.0], x(5,1))", (TypeError,), r"\[linear\] got list, expected Tensors or numpy arrays"),
+        ("linear", "none", "F.linear(None, x(5,1))", (TypeError, ShapeError), r"\[linear\] input"),
+        ("linear", "weight-none", "F.linear(x(2,7), None)", (TypeError,), r"\[linear\] weight"),
+    ]
+]
