@@ -1,0 +1,55 @@
+"""The matrix product beyond the table: tile edges, all transposes, any strides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyconv._backend import core
+
+EPS = float(np.finfo(np.float32).eps)
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_all_transposes_at_tile_edges(isa, transpose_a, transpose_b):
+    rng = np.random.default_rng(0)
+    for m in (1, 2, 5, 6, 7, 97):
+        for k in (1, 3, 513):
+            for n in (1, 7, 8, 9, 15, 17, 63, 64, 65, 130):
+                a = rng.standard_normal((k, m) if transpose_a else (m, k)).astype("f")
+                b = rng.standard_normal((n, k) if transpose_b else (k, n)).astype("f")
+                want = (a.T if transpose_a else a).astype("d") @ (b.T if transpose_b else b).astype("d")
+                got = core.gemm(a, b, transpose_a, transpose_b)
+                scale = np.abs(a).max() * np.abs(b).max() * k**0.5
+                assert np.abs(got - want).max() <= 8 * EPS * scale * (1 + k**0.5)
+
+
+def test_any_leading_dimension_and_stride(isa):
+    rng = np.random.default_rng(0)
+    big_a, big_b = rng.standard_normal((40, 50)).astype("f"), rng.standard_normal((50, 90)).astype("f")
+    for a in (big_a[:20, 3:33], big_a[::2, :30], big_a[:20, :60:2][:, :25], big_a[::-1, :30], big_a[:20, 29::-1],
+              big_a.T[:20, :30], np.broadcast_to(big_a[:1, :30], (20, 30))):
+        k = a.shape[1]
+        for b in (big_b[:k, 5:75], big_b[:k, ::3], big_b[k - 1 :: -1][:k], big_b[:k, ::-1],
+                  np.broadcast_to(big_b[:k, :1], (k, 70))):
+            assert np.allclose(core.gemm(a, b), a.astype("d") @ b.astype("d"), rtol=0, atol=1e-4)
+
+
+def test_same_bits_for_any_thread_count(isa):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((301, 700)).astype("f"), rng.standard_normal((700, 333)).astype("f")
+    threads = core.get_num_threads()
+    try:
+        results = []
+        for n in (1, 2, 3, 4, 7):
+            core.set_num_threads(n)
+            results.append(core.gemm(a, b))
+    finally:
+        core.set_num_threads(threads)
+    assert all(np.array_equal(results[0], r) for r in results)
+
+
+def test_an_empty_sum_is_zero():
+    assert core.gemm(np.ones((2, 0), "f"), np.ones((0, 3), "f")).tolist() == [[0, 0, 0]] * 2
+    assert core.linear(np.ones((2, 0), "f"), np.ones((3, 0), "f"), np.float32([1, 2, 3])).tolist() == [[1, 2, 3]] * 2
