@@ -1,6 +1,7 @@
 #include "ops/conv/strip.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace pyconv {
 namespace {
@@ -34,9 +35,10 @@ std::vector<Segment> segments(const RowProblem& p, int64_t begin, int64_t end) {
 int64_t Strip::floats(const RowProblem& p, int64_t rows, int64_t columns) {
   if (p.inside()) return 0;
   const Size s = strip_size(p, rows, columns);
-  int64_t total = checked_mul(s.columns, p.groups * p.src_channels, "conv");
-  total = checked_mul(checked_mul(total, s.rows, "conv"), s.slices, "conv");
-  return checked_mul(total, max_segments(p, rows), "conv");
+  int64_t total = p.groups * p.src_channels;
+  for (int64_t factor : {s.columns, s.rows, s.slices, max_segments(p, rows)})
+    if (__builtin_mul_overflow(total, factor, &total)) return std::numeric_limits<int64_t>::max();
+  return total;
 }
 
 Strip::Strip(const RowProblem& problem, int64_t rows, int64_t columns)

@@ -24,7 +24,8 @@ class Strip {
   // For blocks of at most `rows` output rows and `columns` output columns.
   Strip(const RowProblem& problem, int64_t rows, int64_t columns);
 
-  // Floats of strip memory that such a block needs; 0 when pointers into the source do.
+  // Floats of strip memory that such a block needs; 0 when pointers into the source do, the
+  // largest number when the sizes overflow.
   static int64_t floats(const RowProblem& problem, int64_t rows, int64_t columns);
 
   // The reduction of one pixel, relative to its pointer, in the order (z tap, y tap, x tap, channel).
