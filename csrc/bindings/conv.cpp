@@ -1,16 +1,14 @@
 // Convolution: the shape record, its plan, and the passes.
 #include <pybind11/stl.h>
 
-#include <cstring>
-
 #include "bindings/arrays.h"
 #include "bindings/families.h"
 #include "core/arena.h"
 #include "core/error.h"
-#include "core/parallel.h"
 #include "core/shape.h"
 #include "ops/conv/conv.h"
 #include "ops/conv/plan.h"
+#include "ops/layout.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -62,23 +60,6 @@ View spread(View v) {
 py::array new_activation(DType dtype, const Dims& shape) {
   py::array out = new_array(dtype, spread(shape), true);
   return shape.rank == 3 ? py::array(out.attr("squeeze")(2)) : out;
-}
-
-// to[i] = from[i], whatever the strides.
-void copy(const View& to, const View& from) {
-  const int64_t item = item_size(from.dtype);
-  parallel_ranges(from.count(), int64_t{1} << 16, [&](int64_t begin, int64_t end) {
-    for (int64_t e = begin; e < end; ++e) {
-      int64_t rest = e, source = 0, target = 0;
-      for (int axis = from.rank() - 1; axis >= 0; --axis) {
-        const int64_t index = rest % from.shape[axis];
-        rest /= from.shape[axis];
-        source += index * from.strides[axis];
-        target += index * to.strides[axis];
-      }
-      std::memcpy(to.as<char>() + target * item, from.as<char>() + source * item, static_cast<size_t>(item));
-    }
-  });
 }
 
 // Memory in the wanted order: the array's own, or a counted copy that lives as long as this object.
