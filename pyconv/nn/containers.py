@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pyconv.nn import functional
 from pyconv.nn.module import Module
 
 
@@ -227,8 +228,6 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """(N, *) to (N, product of *)."""
-        from pyconv.nn import functional
-
         return functional.flatten(x, self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:

@@ -42,7 +42,7 @@ def float_dtype(dtype: Any, op: str) -> np.dtype:
         found = np.dtype("float32") if dtype is None else np.dtype(dtype)
     except TypeError:
         found = None
-    if found not in FLOATS:
+    if found is None or found not in FLOATS:  # numpy takes None for float64
         raise TypeError(f"[{op}] dtype is {dtype!r}, expected float32 or float64")
     return found
 

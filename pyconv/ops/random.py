@@ -9,8 +9,9 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.device import device as Device
-from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
+from pyconv.ops.arguments import dtype_of, only, size_of, wholes
 from pyconv.ops.creation import finish
+from pyconv.ops.elementwise import copy_
 from pyconv.random import Generator, pick
 from pyconv.tensor import FLOATS, Tensor
 
@@ -34,7 +35,8 @@ def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, devi
     (2, 3)
     """
     only("rand", out=(out, None), layout=(layout, None))
-    return _drawn("rand", core.random_uniform, (0.0, 1.0), wholes(size, "rand"), dtype, generator, device, requires_grad)
+    return _drawn("rand", core.random_uniform, (0.0, 1.0), wholes(size, "rand"), dtype, generator, device,
+                  requires_grad)
 
 
 def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None,
@@ -49,4 +51,27 @@ def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, dev
                   requires_grad)
 
 
-METHODS: dict = {}
+def uniform_(x: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill a tensor with uniform draws from [a, b) and return it; a meta tensor is left as it is.
+
+    Raises ValueError unless a <= b and both are finite.
+    """
+    if not (math.isfinite(a) and math.isfinite(b) and a <= b):
+        raise ValueError(f"[uniform_] the interval is from {a} to {b}, expected finite numbers in rising order")
+    return _fill("uniform_", core.random_uniform, (a, b), x, generator)
+
+
+def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fill a tensor with normal draws and return it; a meta tensor is left as it is. Raises ValueError for std < 0."""
+    if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
+        raise ValueError(f"[normal_] mean is {mean} and std {std}, expected finite numbers, std at least 0")
+    return _fill("normal_", core.random_normal, (mean, std), x, generator)
+
+
+def _fill(op: str, draw: Any, parameters: tuple[float, float], x: Tensor, generator: Generator | None) -> Tensor:
+    if x.dtype not in FLOATS:
+        raise TypeError(f"[{op}] x has dtype {x.dtype}, expected float32 or float64")
+    return x if x.is_meta else copy_(x, _drawn(op, draw, parameters, x.shape, x.dtype, generator, None, False))
+
+
+METHODS: dict = {"uniform_": uniform_, "normal_": normal_}

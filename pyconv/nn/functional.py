@@ -1,0 +1,62 @@
+"""Functions of networks under PyTorch's names. They take Tensors or, alone, numpy arrays (and then return arrays).
+
+Those that are one operation come as they are from `pyconv.ops`; the ones defined here are combinations, or carry
+arguments that only PyTorch's form of the call has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyconv.ops import elementwise
+from pyconv.ops.conv import conv1d, conv2d, conv3d
+from pyconv.ops.gemm import linear
+from pyconv.ops.shape import flatten
+from pyconv.tensor import Tensor
+
+__all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear", "relu", "relu_", "sigmoid", "tanh"]
+
+
+def relu(input: Any, inplace: bool = False) -> Any:
+    """``max(x, 0)``, any shape and floating dtype; the gradient at 0 is 0.
+
+    With ``inplace`` a Tensor's own memory takes the result. Raises TypeError for anything but a Tensor or an array,
+    and for an array with ``inplace``.
+
+    >>> import numpy as np
+    >>> relu(np.array([-1.0, 0.0, 2.0])).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    return relu_(input) if inplace else elementwise.relu(input)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """`relu` into the Tensor's own memory.
+
+    >>> import pyconv
+    >>> relu_(pyconv.tensor([-1.0, 2.0])).tolist()
+    [0.0, 2.0]
+    """
+    if not isinstance(input, Tensor):
+        raise TypeError(f"[relu_] input is {type(input).__name__}, expected a Tensor to change in place")
+    return elementwise.relu_(input)
+
+
+def sigmoid(input: Any) -> Any:
+    """``1 / (1 + exp(-x))``, any shape and floating dtype.
+
+    >>> import numpy as np
+    >>> sigmoid(np.array([0.0])).tolist()
+    [0.5]
+    """
+    return elementwise.sigmoid(input)
+
+
+def tanh(input: Any) -> Any:
+    """The hyperbolic tangent, any shape and floating dtype.
+
+    >>> import numpy as np
+    >>> tanh(np.array([0.0])).tolist()
+    [0.0]
+    """
+    return elementwise.tanh(input)
