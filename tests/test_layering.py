@@ -29,7 +29,7 @@ INCLUDES = {
     "kernels/*.cpp": ["kernels/table.h", "kernels/vec_*.h", "kernels/bodies.inl.h"],
     "kernels/*.h": ["kernels/*.h", "core/op_codes.h"],  # plain enums, shared with the reference loops
     "ops/*": ["ops/", "core/", "kernels/*.h", "ref/"],  # ref/: where a driver sends float64
-    "ref/*": ["ref/", "core/"],
+    "ref/*": ["ref/", "core/", "kernels/random.h"],  # the plain struct that says where in a sequence
     "bindings/*": ["bindings/", "ops/", "ref/", "core/", "kernels/select.h"],
 }
 #: Where a pattern may stand, and nowhere else.
@@ -82,7 +82,7 @@ ROWS = [
     {"nn", "optim", "data", "vision", "io"},
     {"ops", "random"},
     {"autograd", "function", "anomaly", "grad_mode", "tape", "tensor"},
-    {"runtime", "errors", "_backend", "_core"},
+    {"runtime", "errors", "device", "_backend", "_core"},
 ]
 KNOW_THE_BACKEND = {"ops", "optim", "vision", "random", "runtime", "tensor", "tape"}
 BLAS = {"matmul", "dot", "einsum", "tensordot", "inner", "vdot", "linalg"}
