@@ -68,7 +68,7 @@ def like_digit(gray: np.ndarray, size: int = 32) -> np.ndarray:
     if bright - ground < 0.02:
         raise ValueError("the picture is blank: nothing on it stands out from its border")
     ink = np.clip((gray - ground) / (bright - ground), 0, 1).astype(np.float32)
-    rows, columns = np.flatnonzero((ink > 0.4).any(axis=1)), np.flatnonzero((ink > 0.4).any(axis=0))
+    rows, columns = np.flatnonzero((ink > 0.25).any(axis=1)), np.flatnonzero((ink > 0.25).any(axis=0))
     cut = ink[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
     side = max(cut.shape)
     top, left = (side - cut.shape[0]) // 2, (side - cut.shape[1]) // 2
