@@ -47,7 +47,9 @@ class Conv(Op):
         y = core.conv_forward(op, shape, x[None] if unbatched else x, weight, bias)
         if unbatched:
             y = y[0]
-        return y if ctx.channels_last else core.copy(y, False)
+        # Rank 4 out of an unbatched 3-D convolution has another channels-last order than its batch of one.
+        in_order = ctx.channels_last and not (unbatched and y.ndim == 4)
+        return y if in_order else core.copy(y, ctx.channels_last)
 
     @staticmethod
     def backward(ctx: Context, gy: Any) -> tuple[Any, ...]:

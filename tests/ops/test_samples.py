@@ -58,7 +58,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(sample: Sample, keep_thread
 def test_matches_torch(sample: Sample, dtype: type, torch):
     arrays = support.inputs(sample, dtype)
     got = support.run(sample, arrays)
-    args = [torch.tensor(np.ascontiguousarray(a), requires_grad=t)
+    args = [torch.tensor(np.array(a, order="C"), requires_grad=t)
             for a, t in zip(arrays, (t.requires_grad for t in support.leaves(sample, arrays)), strict=True)]
     kwargs = sample.kwargs if sample.torch_kwargs is None else sample.torch_kwargs
     outputs = support.as_tuple(sample.torch(*args, **kwargs))
@@ -66,7 +66,7 @@ def test_matches_torch(sample: Sample, dtype: type, torch):
     gradients: list[np.ndarray | None] = [None] * len(args)
     if sample.gradients:
         weights = support.cotangents(sample, values)
-        roots = [(o, torch.from_numpy(np.ascontiguousarray(g))) for o, g in zip(outputs, weights, strict=True)
+        roots = [(o, torch.from_numpy(np.array(g, order="C"))) for o, g in zip(outputs, weights, strict=True)
                  if o.requires_grad]
         wanted = [i for i, a in enumerate(args) if a.requires_grad]
         found = torch.autograd.grad([o for o, _ in roots], [args[i] for i in wanted], [g for _, g in roots],
