@@ -41,6 +41,7 @@ float, double, long, int = float32, float64, int64, int32
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
+_LAZY = {"load": "pyconv.io", "save": "pyconv.io", "summary": "pyconv.nn.summary"}
 _ROOMS = ("autograd", "data", "explain", "interop", "io", "models", "nn", "optim", "runtime", "train", "vision")
 
 __all__ = [name for name in dir() if not name.startswith("_") and name != "importlib"]
@@ -48,6 +49,8 @@ __all__ = [name for name in dir() if not name.startswith("_") and name != "impor
 
 def __getattr__(name: str):
     """Heavy rooms are imported when they are first used."""
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     if name in _ROOMS:
         try:
             return importlib.import_module(f"pyconv.{name}")
@@ -58,4 +61,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted([*__all__, *_ROOMS, "__version__"])
+    return sorted([*__all__, *_LAZY, *_ROOMS, "__version__"])

@@ -1,0 +1,89 @@
+"""Receptive fields, computed from the records of operations.
+
+A value on a map sees r consecutive inputs per axis, and its neighbour sees the same shifted by j (the jump). A window
+of k taps, dilation d and stride s makes of it
+
+    r' = r + (k - 1) d j,    j' = j s
+
+and where branches meet the larger field counts. A linear layer behind a flattened map sees all of its values:
+r + (size - 1) j. Source: Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pyconv.tensor import Context, Op, Tensor
+
+
+class Field(NamedTuple):
+    """What a value of a tensor sees, per spatial axis of the input."""
+
+    size: tuple[int, ...]  # r
+    jump: tuple[int, ...]  # j
+    positions: tuple[int, ...]  # of the map that the tensor is, or was before it was flattened
+
+
+def of_input(shape: Sequence[int]) -> Field | None:
+    """An input (N, C, ...) sees itself; None where there are no spatial axes."""
+    spatial = tuple(shape[2:])
+    return Field((1,) * len(spatial), (1,) * len(spatial), spatial) if spatial else None
+
+
+def _slide(field: Field, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
+           positions: Sequence[int]) -> Field:
+    axes = zip(field.size, field.jump, taps, dilation, strict=True)
+    size = tuple(r + (k - 1) * d * j for r, j, k, d in axes)
+    return Field(size, tuple(j * s for j, s in zip(field.jump, stride, strict=True)), tuple(positions))
+
+
+def _all(field: Field) -> Field:
+    """What sees every position of the map."""
+    reach = zip(field.size, field.jump, field.positions, strict=True)
+    return Field(tuple(r + (n - 1) * j for r, j, n in reach), field.jump, (1,) * len(field.size))
+
+
+def _join(fields: Sequence[Field]) -> Field | None:
+    """The largest of several branches; None where their numbers of axes differ."""
+    if len({len(f.size) for f in fields}) != 1:
+        return None
+    size, jump = (tuple(max(v) for v in zip(*values, strict=True)) for values in
+                  ([f.size for f in fields], [f.jump for f in fields]))
+    return Field(size, jump, fields[0].positions)
+
+
+def after(op: type[Op], ctx: Context, inputs: Sequence[Any], output: Tensor, fields: Sequence[Field]) -> Field | None:
+    """The field of an operation's output; ``fields`` are those known of its inputs."""
+    field = _join(fields)
+    if field is None:
+        return None
+    attrs = ctx.attrs
+    if op.name == "conv":
+        axes = len(inputs[1].shape) - 2
+        return _windows(field, axes, inputs[1].shape[2:], attrs["stride"], attrs["dilation"], output)
+    if "window" in attrs:
+        taps = attrs["window"]
+        dilation = attrs.get("dilation") or (1,) * len(taps)
+        return _windows(field, len(taps), taps, attrs["stride"], dilation, output)
+    if op.name.startswith("adaptive"):
+        return _adaptive(field, output)
+    if op.name in ("linear", "matmul"):
+        return _all(field)
+    if len(output.shape) < len(inputs[0].shape) and op.name in ("sum", "mean", "max", "min", "amax", "amin"):
+        return _all(field)
+    return field
+
+
+def _windows(field: Field, axes: int, taps: Any, stride: Any, dilation: Any, output: Tensor) -> Field | None:
+    return _slide(field, taps, stride, dilation, output.shape[-axes:]) if axes == len(field.size) else None
+
+
+def _adaptive(field: Field, output: Tensor) -> Field | None:
+    """Output i of n reads positions floor(i m / n) to ceil((i + 1) m / n) of m; the widest such window counts."""
+    axes = len(field.size)
+    sizes = list(zip(field.positions, output.shape[-axes:], strict=True))
+    if any(n == 0 for _, n in sizes):
+        return None
+    taps = [max(-(-(i + 1) * m // n) - i * m // n for i in range(n)) for m, n in sizes]
+    return _slide(field, taps, [max(1, m // n) for m, n in sizes], [1] * axes, output.shape[-axes:])
