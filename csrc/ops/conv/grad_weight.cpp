@@ -97,17 +97,22 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
       }
     });
   });
-  // gw[k][c][tap] = sum over chunks of partial[tap][c][k]
-  const int64_t taps = p.taps();
-  parallel_for(s.k, [&](int64_t k) {
-    const int64_t group = k / p.out_channels;
-    for (int64_t c = 0; c < p.src_channels; ++c)
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        const float* from = partials.data() + group * group_floats + (tap * p.src_channels + c) * p.out_channels +
-                            k % p.out_channels;
-        float sum = 0;
-        for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) sum += from[chunk * p.groups * group_floats];
-        gw[(k * p.src_channels + c) * taps + tap] = sum;
+  // gw[k][c][tap] = sum over chunks of partial[tap][c][k], in squares so that both sides stay in the cache.
+  constexpr int64_t kSquare = 16;
+  const int64_t taps = p.taps(), k_blocks = ceil_div(p.out_channels, kSquare), c_blocks = ceil_div(p.src_channels, kSquare);
+  parallel_for(p.groups * k_blocks * c_blocks, [&](int64_t task) {
+    const int64_t group = task / c_blocks / k_blocks, k0 = task / c_blocks % k_blocks * kSquare;
+    const int64_t c0 = task % c_blocks * kSquare, k_count = std::min(kSquare, p.out_channels - k0);
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (int64_t c = c0; c < std::min(p.src_channels, c0 + kSquare); ++c) {
+        float sum[kSquare] = {};
+        for (int64_t chunk = 0; chunk < plan.chunks; ++chunk) {
+          const float* from = partials.data() + (chunk * p.groups + group) * group_floats +
+                              (tap * p.src_channels + c) * p.out_channels + k0;
+          for (int64_t k = 0; k < k_count; ++k) sum[k] += from[k];
+        }
+        for (int64_t k = 0; k < k_count; ++k)
+          gw[((group * p.out_channels + k0 + k) * p.src_channels + c) * taps + tap] = sum[k];
       }
   });
 }

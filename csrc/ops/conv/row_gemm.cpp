@@ -12,37 +12,50 @@
 namespace pyconv {
 namespace {
 
-// The filter of every group, packed: rows in the order of Strip::runs().
+// The filter of every group, packed: rows in the order of Strip::runs(), that is (tap, source channel).
 class PackedFilter {
  public:
   PackedFilter(const RowProblem& p, const FilterStrides& w, const float* weight)
       : layout_(p.depth(), p.out_channels), group_floats_(layout_.floats()), memory_(p.groups * group_floats_) {
-    const int64_t panels = layout_.panels();
-    parallel_for(p.groups * panels, [&](int64_t task) {
-      const int64_t group = task / panels;
-      pack(p, w, weight + group * w.group, task % panels, memory_.data() + group * group_floats_);
+    std::vector<int64_t> taps;  // where each tap stands in the weight
+    const auto tap = [&](int axis, int64_t t) {
+      return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
+    };
+    for (int64_t tz = 0; tz < p.axis[0].taps; ++tz)
+      for (int64_t ty = 0; ty < p.axis[1].taps; ++ty)
+        for (int64_t tx = 0; tx < p.axis[2].taps; ++tx) taps.push_back(tap(0, tz) + tap(1, ty) + tap(2, tx));
+    const int64_t panels = layout_.panels(), blocks = ceil_div(p.src_channels, kChannels);
+    parallel_for(p.groups * panels * blocks, [&](int64_t task) {
+      const int64_t group = task / blocks / panels, c0 = task % blocks * kChannels;
+      pack(p, w, taps, weight + group * w.group, task / blocks % panels, c0, std::min(p.src_channels, c0 + kChannels),
+           memory_.data() + group * group_floats_);
     });
   }
   const PanelLayout& layout() const { return layout_; }
   const float* group(int64_t g) { return memory_.data() + g * group_floats_; }
 
  private:
-  // Each tap is a (channels x outputs) matrix inside the weight; its rows follow those of the tap before.
-  void pack(const RowProblem& p, const FilterStrides& w, const float* weight, int64_t panel, float* packed) const {
-    const int64_t columns = layout_.columns(panel), ld = layout_.ld(panel);
+  static constexpr int64_t kChannels = 64, kSquare = 16;
+
+  // Channels [c0, c1) of one panel, in squares of 16 channels by 16 columns: the weight is read along its
+  // contiguous taps, and the lines of the panel that a square touches stay in the first-level cache.
+  void pack(const RowProblem& p, const FilterStrides& w, const std::vector<int64_t>& taps, const float* weight,
+            int64_t panel, int64_t c0, int64_t c1, float* packed) const {
+    const int64_t columns = layout_.columns(panel), ld = layout_.ld(panel), tap_rows = p.src_channels * ld;
+    const int64_t tap_count = static_cast<int64_t>(taps.size());
     float* out = packed + layout_.offset(panel);
     const float* in = weight + panel * layout_.width * w.out;
-    const auto tap = [&](int axis, int64_t t) {
-      return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
-    };
-    for (int64_t tz = 0; tz < p.axis[0].taps; ++tz)
-      for (int64_t ty = 0; ty < p.axis[1].taps; ++ty)
-        for (int64_t tx = 0; tx < p.axis[2].taps; ++tx)
-          for (int64_t c = 0; c < p.src_channels; ++c, out += ld) {
-            const float* row = in + tap(0, tz) + tap(1, ty) + tap(2, tx) + c * w.src;
-            for (int64_t j = 0; j < columns; ++j) out[j] = row[j * w.out];
-            std::fill(out + columns, out + ld, 0.0f);
-          }
+    for (int64_t square = c0; square < c1; square += kSquare) {
+      const int64_t c_end = std::min(c1, square + kSquare);
+      for (int64_t j0 = 0; j0 < columns; j0 += kSquare)
+        for (int64_t j = j0; j < std::min(columns, j0 + kSquare); ++j)
+          for (int64_t c = square; c < c_end; ++c)
+            for (int64_t t = 0; t < tap_count; ++t)
+              out[t * tap_rows + c * ld + j] = in[j * w.out + c * w.src + taps[static_cast<size_t>(t)]];
+      for (int64_t c = square; c < c_end; ++c)
+        for (int64_t t = 0; t < tap_count; ++t)
+          std::fill(out + t * tap_rows + c * ld + columns, out + t * tap_rows + (c + 1) * ld, 0.0f);
+    }
   }
 
   PanelLayout layout_;
