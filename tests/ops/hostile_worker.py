@@ -31,11 +31,7 @@ def namespace() -> dict[str, object]:
 
     import pyconv as pc
     from pyconv import nn
-
-    try:
-        from pyconv.nn import functional
-    except ImportError:
-        functional = None
+    from pyconv.nn import functional
 
     def a(*shape):
         return np.ones(shape, np.float32)
