@@ -47,6 +47,21 @@ inline VecI sub_i(VecI a, VecI b) { return _mm256_sub_epi32(a, b); }
 inline VecI and_i(VecI a, VecI b) { return _mm256_and_si256(a, b); }
 inline VecI or_i(VecI a, VecI b) { return _mm256_or_si256(a, b); }
 inline VecI xor_i(VecI a, VecI b) { return _mm256_xor_si256(a, b); }
+inline Mask equal_i(VecI a, VecI b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
+inline VecI load_i_n(const int32_t* p, int n) { return _mm256_maskload_epi32(p, first_i(n)); }
+inline void store_i_n(int32_t* p, VecI v, int n) { _mm256_maskstore_epi32(p, first_i(n), v); }
+inline VecI load_u8_n(const uint8_t* p, int n) {
+  uint64_t bytes = 0;
+  if (n == kLanes) __builtin_memcpy(&bytes, p, 8);
+  else __builtin_memcpy(&bytes, p, static_cast<uint64_t>(n));
+  return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<int64_t>(bytes)));
+}
+inline void store_u8_n(uint8_t* p, VecI v, int n) {
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  const int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+  if (n == kLanes) __builtin_memcpy(p, &bytes, 8);
+  else __builtin_memcpy(p, &bytes, static_cast<uint64_t>(n));
+}
 template <int N>
 inline VecI shift_left_i(VecI a) { return _mm256_slli_epi32(a, N); }
 template <int N>

@@ -48,6 +48,12 @@ inline VecI sub_i(VecI a, VecI b) { return _mm512_sub_epi32(a, b); }
 inline VecI and_i(VecI a, VecI b) { return _mm512_and_si512(a, b); }
 inline VecI or_i(VecI a, VecI b) { return _mm512_or_si512(a, b); }
 inline VecI xor_i(VecI a, VecI b) { return _mm512_xor_si512(a, b); }
+inline Mask equal_i(VecI a, VecI b) { return _mm512_cmpeq_epi32_mask(a, b); }
+// The first n lanes, from and to memory; bytes are zero-extended and cut off.
+inline VecI load_i_n(const int32_t* p, int n) { return _mm512_maskz_loadu_epi32(first(n), p); }
+inline void store_i_n(int32_t* p, VecI v, int n) { _mm512_mask_storeu_epi32(p, first(n), v); }
+inline VecI load_u8_n(const uint8_t* p, int n) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)); }
+inline void store_u8_n(uint8_t* p, VecI v, int n) { _mm512_mask_cvtepi32_storeu_epi8(p, first(n), v); }
 template <int N>
 inline VecI shift_left_i(VecI a) { return _mm512_slli_epi32(a, N); }
 template <int N>

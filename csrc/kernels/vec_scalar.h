@@ -75,6 +75,23 @@ inline VecI sub_i(VecI a, VecI b) { return reinterpret_cast<VecI>(bits(a) - bits
 inline VecI and_i(VecI a, VecI b) { return a & b; }
 inline VecI or_i(VecI a, VecI b) { return a | b; }
 inline VecI xor_i(VecI a, VecI b) { return a ^ b; }
+inline Mask equal_i(VecI a, VecI b) { return a == b; }
+inline VecI load_i_n(const int32_t* p, int n) {
+  VecI v = set1_i(0);
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_i_n(int32_t* p, VecI a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = a[i];
+}
+inline VecI load_u8_n(const uint8_t* p, int n) {
+  VecI v = set1_i(0);
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+inline void store_u8_n(uint8_t* p, VecI a, int n) {
+  for (int i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(a[i]);
+}
 template <int N>
 inline VecI shift_left_i(VecI a) { return reinterpret_cast<VecI>(bits(a) << N); }
 template <int N>
