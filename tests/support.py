@@ -127,7 +127,7 @@ def assert_close(got: np.ndarray | None, expected: np.ndarray | None, relative: 
     scale = float(np.abs(expected64[finite]).max())
     if scale <= 1e-12 * unit:
         scale = unit
-    error = np.abs(np.where(finite, got64 - expected64, 0.0))
+    error = np.abs(np.subtract(got64, expected64, out=np.zeros_like(got64), where=finite))
     worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error)), error.shape)
     assert error[worst] <= relative * scale, (
         f"{what}: {got64[worst]!r} at {tuple(map(int, worst))}, expected {expected64[worst]!r}; "
