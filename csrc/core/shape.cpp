@@ -137,6 +137,24 @@ Dims PoolShape::output_shape() const {
   return d;
 }
 
+namespace {
+
+// Only the batch may be empty.
+void check_pool_input(const char* op, const Dims& x) {
+  element_count(x, op);
+  for (int i = 1; i < x.rank; ++i)
+    if (x[i] < 1) throw ShapeError(cat("[", op, "] x has shape ", text(x), ", expected at least one channel and one pixel"));
+}
+
+// The taps of a window are numbered in 32 bits.
+void check_taps(const char* op, const PoolShape& s) {
+  int64_t taps = 1;
+  for (int i = 0; i < s.spatial; ++i) taps = checked_mul(taps, s.window[i], op);
+  if (taps > kMaxDim) throw ShapeError(cat("[", op, "] a window has ", taps, " taps, expected at most ", kMaxDim));
+}
+
+}  // namespace
+
 PoolShape make_pool_shape(const char* op, const Dims& x, const Dims& window, const Dims& stride,
                           const Dims& padding, const Dims& dilation, bool ceil_mode) {
   const int spatial = window.rank;
@@ -144,7 +162,7 @@ PoolShape make_pool_shape(const char* op, const Dims& x, const Dims& window, con
     throw ShapeError(cat("[", op, "] kernel_size has ", window.rank, " entries, expected 1 to 3"));
   if (x.rank != spatial + 2)
     throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank, " axes), expected ", spatial + 2));
-  element_count(x, op);
+  check_pool_input(op, x);
   check_axes(op, "kernel_size", window, spatial, 1);
   check_axes(op, "stride", stride, spatial, 1);
   check_axes(op, "padding", padding, spatial, 0);
@@ -163,17 +181,44 @@ PoolShape make_pool_shape(const char* op, const Dims& x, const Dims& window, con
     if (padding[i] > span / 2)
       throw ValueError(cat("[", op, "] padding is ", padding[i], ", expected at most half the window (", span, " / 2)"));
     const int64_t padded = s.in[i] + 2 * padding[i];
-    if (padded < span || s.in[i] < 1)
+    // Rounding up is a floor after adding stride - 1, so that a window larger than the input counts as one too.
+    const int64_t room = padded - span + (ceil_mode ? s.stride[i] - 1 : 0);
+    if (room < 0)
       throw ShapeError(cat("[", op, "] the window spans ", span, " in ", axis_name(spatial, i), " but x with its padding only has ", padded,
                            " (x: ", text(x), ")"));
-    const int64_t room = padded - span;
-    s.out[i] = (ceil_mode ? ceil_div(room, s.stride[i]) : room / s.stride[i]) + 1;
+    s.out[i] = room / s.stride[i] + 1;
     if (ceil_mode && (s.out[i] - 1) * s.stride[i] >= s.in[i] + padding[i]) --s.out[i];
     // The last window may pass the high padding by less than one stride.
     const int64_t reach = (s.out[i] - 1) * s.stride[i] + span - padded;
     if (reach > 0) s.pad_hi[i] += reach;
   }
-  element_count(s.output_shape(), op);
+  check_taps(op, s);
+  checked_mul(element_count(s.output_shape(), op), s.taps(), op);
+  return s;
+}
+
+PoolShape make_adaptive_pool_shape(const char* op, const Dims& x, const Dims& output) {
+  const int spatial = output.rank;
+  if (spatial < 1 || spatial > kMaxSpatial)
+    throw ShapeError(cat("[", op, "] output_size has ", output.rank, " entries, expected 1 to 3"));
+  if (x.rank != spatial + 2)
+    throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank, " axes), expected ", spatial + 2));
+  check_pool_input(op, x);
+  PoolShape s;
+  s.adaptive = true;
+  s.spatial = spatial;
+  s.n = x[0];
+  s.c = x[1];
+  for (int i = 0; i < spatial; ++i) {
+    s.in[i] = x[2 + i];
+    s.out[i] = output[i] == -1 ? s.in[i] : output[i];
+    if (s.out[i] < 1 || s.out[i] > kMaxDim)
+      throw ValueError(cat("[", op, "] output_size is ", output[i], ", expected 1 to ", kMaxDim, ", or None to keep the size of x"));
+    s.stride[i] = s.dilation[i] = 1;
+    // A window that starts or ends between two pixels takes both.
+    s.window[i] = s.in[i] % s.out[i] == 0 ? s.in[i] / s.out[i] : s.in[i] / s.out[i] + 2;
+  }
+  check_taps(op, s);
   checked_mul(element_count(s.output_shape(), op), s.taps(), op);
   return s;
 }

@@ -46,6 +46,8 @@ struct PoolShape {
   int64_t in[kMaxSpatial] = {}, window[kMaxSpatial] = {}, out[kMaxSpatial] = {};
   int64_t stride[kMaxSpatial] = {}, dilation[kMaxSpatial] = {};
   int64_t pad_lo[kMaxSpatial] = {}, pad_hi[kMaxSpatial] = {};
+  // Output o reads floor(o * in / out) to ceil((o + 1) * in / out); `window` is then the largest such stretch.
+  bool adaptive = false;
 
   int64_t taps() const;
   int64_t in_pixels() const;
@@ -58,6 +60,9 @@ struct PoolShape {
 // output size is rounded up, but no window starts beyond the input and its low padding.
 PoolShape make_pool_shape(const char* op, const Dims& x, const Dims& window, const Dims& stride,
                           const Dims& padding, const Dims& dilation, bool ceil_mode);
+
+// Windows of nearly equal size that give `output` (one entry per spatial axis; -1 keeps the input's size).
+PoolShape make_adaptive_pool_shape(const char* op, const Dims& x, const Dims& output);
 
 struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
