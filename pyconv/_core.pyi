@@ -122,6 +122,19 @@ def max_unpool_forward(op: str, x: Array, indices: Array, output_size: Sequence[
 def max_unpool_backward(op: str, gy: Array, indices: Array, spatial: int, channels_last: bool) -> Array: ...
 
 # --- norm ---
+class NormShape:
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def rows(self) -> int: ...
+
+def batch_norm_shape(x: Sequence[int], running_mean: Sequence[int] | None, running_var: Sequence[int] | None,
+                     weight: Sequence[int] | None, bias: Sequence[int] | None, training: bool) -> NormShape: ...
+def batch_norm_forward(shape: NormShape, x: Array, running_mean: Array | None, running_var: Array | None,
+                       weight: Array | None, bias: Array | None, training: bool, momentum: float, eps: float,
+                       channels_last: bool) -> tuple[Array, Array]: ...
+def batch_norm_backward(shape: NormShape, x: Array, gy: Array, saved: Array, weight: Array | None, training: bool,
+                        want_gx: bool, channels_last: bool) -> tuple[Array | None, Array, Array]: ...
 
 # --- softmax ---
 

@@ -1,10 +1,38 @@
 // Arguments and table of the norm kernels. Plain structs: every instruction set includes this file.
+//
+// A row holds one value per channel; rows follow each other every `pitch` floats.
 #pragma once
 
 #include <stdint.h>
 
 namespace pyconv {
 
-struct NormKernels {};
+// first[c] += sum over the rows of x[c] - shift[c], second[c] += sum of its square. With gy:
+// first[c] += sum of gy[c], second[c] += sum of gy[c] * (x[c] - shift[c]).
+struct ChannelSums {
+  const float* x;
+  const float* gy;
+  int64_t rows, channels, pitch;
+  const float* shift;
+  double* first;
+  double* second;
+};
+
+// y = (x - center) * scale + offset. With gy: y = gy * gain + ((x - center) * scale + offset).
+struct ChannelMap {
+  const float* x;
+  const float* gy;
+  const float* gain;
+  const float* center;
+  const float* scale;
+  const float* offset;
+  float* y;
+  int64_t rows, channels, pitch;
+};
+
+struct NormKernels {
+  void (*sums)(const ChannelSums*);
+  void (*map)(const ChannelMap*);
+};
 
 }  // namespace pyconv

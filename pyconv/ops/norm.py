@@ -2,4 +2,92 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pyconv._backend import core
+from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, raw
+
+
+class BatchNorm(Op):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel; see `batch_norm`."""
+
+    name = "batch_norm"
+    effects = ("running_stats",)
+
+    @staticmethod
+    def infer(shapes: Sequence[Shape | None], *, training: bool, momentum: float, eps: float) -> Record:
+        """The output has the shape of x."""
+        x, weight, bias, running_mean, running_var = shapes
+        record = core.batch_norm_shape(x, running_mean, running_var, weight, bias, training)
+        return Record((record.input_shape,), core=record)
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
+                running_var: Array | None, *, training: bool, momentum: float, eps: float) -> Array:
+        """One pass for the statistics, one to normalise; running statistics are updated in place."""
+        y, ctx.extra = core.batch_norm_forward(ctx.record.core, x, running_mean, running_var, weight, bias, training,
+                                               momentum, eps, ctx.channels_last)
+        ctx.save(x, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, gy: Array) -> tuple[Array | None, ...]:
+        """gb = Σ gy, gw = Σ gy·xhat, gx = weight/std · (gy − mean(gy) − xhat·mean(gy·xhat)): two passes."""
+        assert ctx.saved is not None
+        x, weight = ctx.saved
+        gx, gw, gb = core.batch_norm_backward(ctx.record.core, x, gy, ctx.extra, weight, ctx.attrs["training"],
+                                              ctx.needs[0], True)
+        return gx, gw if ctx.needs[1] else None, gb if ctx.needs[2] else None, None, None
+
+
+def _number(value: Any, argument: str) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"[batch_norm] {argument} is {value!r}, expected a number")
+    return float(value)
+
+
+def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Any:
+    """Normalise each channel of (N, C, ...) to mean 0 and variance 1, then scale and shift it.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias (Ioffe and Szegedy 2015). With ``training`` mean and biased
+    variance are those of the batch, and the running vectors (or None) move towards them in place, by ``momentum``,
+    with the unbiased variance; else they are the running vectors. All vectors have one value per channel and the dtype
+    of x. An empty batch changes nothing.
+
+    Raises ShapeError for a vector of another length and for a single value per channel in training, TypeError for
+    another dtype, ValueError for read-only or overlapping running vectors, an ``eps`` that is NaN, infinite or
+    negative (in training: or 0), and a ``momentum`` that is not finite.
+
+    >>> import numpy as np
+    >>> x = np.array([[1.0], [3.0]], dtype=np.float32)
+    >>> batch_norm(x, None, None, training=True, eps=1e-12).tolist()
+    [[-1.0], [1.0]]
+    """
+    if not isinstance(training, (bool, np.bool_)):
+        raise TypeError(f"[batch_norm] training is {training!r}, expected True or False")
+    rate, epsilon = _number(momentum, "momentum"), _number(eps, "eps")
+    if not (0 <= epsilon < math.inf) or (training and epsilon == 0):
+        raise ValueError(f"[batch_norm] eps is {eps}, expected a positive number" + ("" if training else ", or 0"))
+    if not math.isfinite(rate):
+        raise ValueError(f"[batch_norm] momentum is {momentum}, expected a finite number")
+    inputs = {"x": input, "weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
+    for argument, value in inputs.items():
+        if not isinstance(value, Tensor) and (value is not None or argument == "x"):
+            raw(value, "batch_norm", argument)
+    for argument in ("running_mean", "running_var"):
+        if isinstance(inputs[argument], Tensor) and inputs[argument].requires_grad:
+            raise ValueError(f"[batch_norm] {argument} requires a gradient, but it is updated, not differentiated")
+    y = apply(BatchNorm, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
+    if training:
+        for vector in (running_mean, running_var):
+            if isinstance(vector, Tensor):
+                vector._version[0] += 1
+    return y
+
+
 METHODS: dict = {}

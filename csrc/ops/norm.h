@@ -1,0 +1,56 @@
+// Batch normalisation (Ioffe and Szegedy 2015) and its gradients. Views are (n, c, spatial...) in float32 (any
+// strides) or float64, which runs through ref/. Everything per channel is double.
+#pragma once
+
+#include <vector>
+
+#include "core/norm_shape.h"
+#include "core/view.h"
+
+namespace pyconv {
+
+// Count, mean and sum of squared deviations per channel, merged by the formula of Chan, Golub and LeVeque (1979).
+// Every block of values brings its own shift, close to them, so that nothing cancels. A block may be a stretch of
+// rows, or the sums that a convolution's epilogue took of its output.
+class ChannelMoments {
+ public:
+  // sum = sum of x - shift, squares = sum of (x - shift)^2, over `count` values of each channel.
+  template <class Sum>
+  void merge(int64_t channels, int64_t count, const float* shift, const Sum* sum, const Sum* squares);
+  void merge(const ChannelMoments& block);
+
+  const std::vector<double>& mean() const { return mean_; }
+  const std::vector<double>& deviations() const { return deviations_; }
+
+ private:
+  int64_t count_ = 0;
+  std::vector<double> mean_, deviations_;
+};
+
+// variance: the mean of the squared deviations. Not for an empty x.
+void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, double* variance);
+
+// y = (x - mean) * invstd * weight + bias
+void batch_norm_apply(const NormShape& shape, const View& x, const double* mean, const double* invstd,
+                      const double* weight, const double* bias, const View& y);
+
+// gb = sum gy, gw = sum gy * xhat, and unless null
+// gx = weight * invstd * (gy - gb / rows - xhat * gw / rows) when training, weight * invstd * gy else,
+// with xhat = (x - mean) * invstd. Two passes over x and gy.
+void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, const double* mean,
+                         const double* invstd, const double* weight, bool training, double* gw, double* gb,
+                         const View* gx);
+
+template <class Sum>
+void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, const Sum* sum, const Sum* squares) {
+  ChannelMoments block;
+  block.count_ = count;
+  for (int64_t c = 0; c < channels; ++c) {
+    const double s = static_cast<double>(sum[c]), n = static_cast<double>(count);
+    block.mean_.push_back(static_cast<double>(shift[c]) + s / n);
+    block.deviations_.push_back(static_cast<double>(squares[c]) - s * s / n);
+  }
+  merge(block);
+}
+
+}  // namespace pyconv
