@@ -1,0 +1,137 @@
+"""The three passes of convolution against PyTorch in both memory orders, in one run; every result is checked first."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from layers import LAYERS, Layer
+from timing import Pair, compare, report, resolution
+
+from pyconv._backend import core
+
+PASSES = ("forward", "grad_input", "grad_weight")
+
+
+def channels_last(a: np.ndarray) -> np.ndarray:
+    """The same values, NHWC in memory: what a network's activations look like inside."""
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+def arrays(layer: Layer) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    shape = core.conv_shape("conv2d", layer.input_shape, layer.weight_shape, (layer.stride,) * 2, (layer.pad,) * 4,
+                            (layer.dilation,) * 2, layer.groups)
+    x, w, gy = (rng.standard_normal(s, np.float32) for s in (layer.input_shape, layer.weight_shape, shape.output_shape))
+    return shape, channels_last(x), w, channels_last(gy)
+
+
+def ours(layer: Layer) -> dict[str, Callable[[], np.ndarray]]:
+    shape, x, w, gy = arrays(layer)
+    return {
+        "forward": lambda: core.conv_forward("conv2d", shape, x, w),
+        "grad_input": lambda: core.conv_grad_input(shape, gy, w),
+        "grad_weight": lambda: core.conv_grad_weight(shape, gy, x),
+    }
+
+
+def theirs(layer: Layer, torch: Any, order: str) -> dict[str, Callable[[], Any]]:
+    _, x, w, gy = arrays(layer)
+    memory_format = getattr(torch, order)
+    tx, tw, tg = (torch.from_numpy(a).contiguous(memory_format=memory_format) for a in (x, w, gy))
+    forward = functools.partial(torch.nn.functional.conv2d, tx, tw, None, layer.stride, layer.pad, layer.dilation,
+                                layer.groups)
+    backward = functools.partial(torch.ops.aten.convolution_backward, tg, tx, tw, None, (layer.stride,) * 2,
+                                 (layer.pad,) * 2, (layer.dilation,) * 2, False, (0, 0), layer.groups)
+    return {
+        "forward": forward,
+        "grad_input": lambda: backward((True, False, False))[0],
+        "grad_weight": lambda: backward((False, True, False))[1],
+    }
+
+
+def length(layer: Layer, what: str) -> float:
+    """Products behind one element of the result."""
+    taps = layer.filter**2
+    out = arrays(layer)[0].output_shape
+    return {"forward": layer.c // layer.groups * taps, "grad_input": layer.k // layer.groups * taps,
+            "grad_weight": layer.n * out[2] * out[3]}[what]
+
+
+def check(layer: Layer, what: str, got: np.ndarray, torch: Any | None) -> None:
+    """Against PyTorch in float64, else against our loops on one image; errors grow like a random walk."""
+    shape, x, w, gy = arrays(layer)
+    if torch is not None:
+        with torch.no_grad():
+            tx, tw, tg = (torch.from_numpy(np.ascontiguousarray(a)).double() for a in (x, w, gy))
+            if what == "forward":
+                want = torch.nn.functional.conv2d(tx[:1], tw, None, layer.stride, layer.pad, layer.dilation,
+                                                  layer.groups)
+                got = got[:1]
+            else:
+                n = slice(0, 1) if what == "grad_input" else slice(None)
+                mask = (what == "grad_input", what == "grad_weight", False)
+                want = torch.ops.aten.convolution_backward(
+                    tg[n], tx[n], tw, None, (layer.stride,) * 2, (layer.pad,) * 2, (layer.dilation,) * 2, False, (0, 0),
+                    layer.groups, mask)[0 if what == "grad_input" else 1]
+                got = got[:1] if what == "grad_input" else got
+            expected = want.numpy()
+    else:
+        d = [a.astype(np.float64) for a in (x, w, gy)]
+        expected = {"forward": lambda: core.conv_forward("conv2d", shape, d[0], d[1]),
+                    "grad_input": lambda: core.conv_grad_input(shape, d[2], d[1]),
+                    "grad_weight": lambda: core.conv_grad_weight(shape, d[2], d[0])}[what]()
+    limit = np.finfo(np.float32).eps * (8 + 4 * np.sqrt(length(layer, what))) * np.abs(expected).max()
+    error = np.abs(got - expected).max()
+    if not error <= limit:
+        raise SystemExit(f"wrong result: {layer.name} {what}: error {error:.3g}, allowed {limit:.3g}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=core.get_num_threads())
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--layers", nargs="*", default=[layer.name for layer in LAYERS], metavar="NAME")
+    parser.add_argument("--passes", nargs="*", default=PASSES, choices=PASSES)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    core.set_num_threads(args.threads)
+    try:
+        import torch
+
+        torch.set_num_threads(args.threads)
+    except ImportError:
+        torch = None
+    rows: list[dict[str, Any]] = []
+    resolved = 0.0
+    for layer in [layer for layer in LAYERS if layer.name in args.layers]:
+        calls = ours(layer)
+        for what in args.passes:
+            check(layer, what, calls[what](), torch)
+            row: dict[str, Any] = {"name": f"{layer.name} {what}", "flop": 2.0 * arrays(layer)[0].macs,
+                                   "dense": layer.dense}
+            if torch is None:
+                row["itself"] = compare(calls[what], calls[what], args.pairs)
+            else:
+                with torch.no_grad():
+                    for order, column in (("contiguous_format", "torch NCHW"), ("channels_last", "torch NHWC")):
+                        row[column] = compare(calls[what], theirs(layer, torch, order)[what], args.pairs)
+                best: Pair = min(row["torch NCHW"], row["torch NHWC"], key=lambda p: p.b)
+                row["best torch"] = best
+            rows.append(row)
+        resolved = max(resolved, resolution(calls[args.passes[0]], args.pairs))
+    report(rows, "convolution, float32, channels-last activations", resolved, args.json)
+    if torch is not None and not args.json:
+        from statistics import geometric_mean
+
+        for what in args.passes:
+            dense = [r["best torch"].ratio for r in rows if r["dense"] and r["name"].endswith(what)]
+            if dense:
+                print(f"dense layers, {what}: {geometric_mean(dense):.3f} of the best PyTorch ({len(dense)} layers)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The named layers that figures are quoted for: first, middle and last ones of the networks people train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution on square images with square filters; padding None: half the filter, so that 3x3 keeps the size."""
+
+    name: str
+    n: int
+    c: int
+    size: int
+    k: int
+    filter: int
+    stride: int = 1
+    dilation: int = 1
+    groups: int = 1
+    padding: int | None = None
+
+    @property
+    def pad(self) -> int:
+        return self.dilation * (self.filter // 2) if self.padding is None else self.padding
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        return self.n, self.c, self.size, self.size
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        return self.k, self.c // self.groups, self.filter, self.filter
+
+    @property
+    def dense(self) -> bool:
+        """One group and at least 16 channels on both sides."""
+        return self.groups == 1 and min(self.c, self.k) >= 16
+
+
+LAYERS = [
+    Layer("alexnet.1", 16, 3, 224, 64, 11, stride=4, padding=2),
+    Layer("alexnet.2", 16, 64, 27, 192, 5),
+    Layer("vgg.1_1", 4, 3, 224, 64, 3),
+    Layer("vgg.1_2", 4, 64, 224, 64, 3),
+    Layer("vgg.3", 4, 256, 56, 256, 3),
+    Layer("resnet.1", 8, 3, 224, 64, 7, stride=2),
+    Layer("resnet.2", 8, 64, 56, 64, 3),
+    Layer("resnet.2_1x1", 8, 64, 56, 256, 1),
+    Layer("resnet.3_s2", 8, 128, 56, 128, 3, stride=2),
+    Layer("resnet.4_1x1", 8, 1024, 14, 256, 1),
+    Layer("resnet.5", 8, 512, 7, 512, 3),
+    Layer("cifar", 128, 16, 32, 16, 3),
+    Layer("lenet.1", 128, 1, 28, 6, 5),
+    Layer("lenet.2", 128, 6, 14, 16, 5, padding=0),
+    Layer("resnext", 8, 128, 56, 128, 3, groups=32),
+    Layer("depthwise", 8, 144, 56, 144, 3, groups=144),
+    Layer("dilated", 8, 256, 28, 256, 3, dilation=2),
+]

@@ -1,0 +1,91 @@
+"""Paired timing: A and B alternate, so that what the machine does besides hits both; ratios are taken per pair."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import geometric_mean, median, quantiles
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Seconds of A and B (medians), and quartiles of the paired ratios B / A: above 1, A is the faster one."""
+
+    a: float
+    b: float
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+
+
+def seconds(f: Callable[[], Any], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        f()
+    return (time.perf_counter() - start) / calls
+
+
+def calls_for(f: Callable[[], Any], least: float) -> int:
+    """How often to call f so that a measurement takes at least this many seconds."""
+    f()  # warm: pages, caches, lazily built plans
+    once = max(seconds(f, 1), 1e-7)
+    return max(1, int(least / once))
+
+
+def compare(a: Callable[[], Any], b: Callable[[], Any], pairs: int = 9, least: float = 0.02) -> Pair:
+    """Time A and B alternately, beginning with either in turn."""
+    calls_a, calls_b = calls_for(a, least), calls_for(b, least)
+    times: list[tuple[float, float]] = []
+    for i in range(pairs):
+        if i % 2:
+            tb = seconds(b, calls_b)
+            ta = seconds(a, calls_a)
+        else:
+            ta = seconds(a, calls_a)
+            tb = seconds(b, calls_b)
+        times.append((ta, tb))
+    low, middle, high = quantiles([tb / ta for ta, tb in times], n=4)
+    return Pair(median(t[0] for t in times), median(t[1] for t in times), middle, low, high, pairs)
+
+
+def resolution(f: Callable[[], Any], pairs: int = 9, least: float = 0.02) -> float:
+    """How far from 1 the quartiles of f against itself reach: differences below mean nothing here and now."""
+    same = compare(f, f, pairs, least)
+    return max(abs(same.low - 1), abs(same.high - 1))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    from pyconv._backend import core
+
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.processor())
+    return {"processor": model, "isa": core.isa(), "threads": core.get_num_threads(), "version": core.__version__}
+
+
+def report(rows: Sequence[dict[str, Any]], title: str, resolved: float, as_json: bool) -> None:
+    """Rows have "name" and, per opponent, a Pair; prints a table, or JSON for compare.py."""
+    if as_json:
+        plain = [{k: asdict(v) if isinstance(v, Pair) else v for k, v in row.items()} for row in rows]
+        print(json.dumps({"title": title, "machine": machine(), "resolution": resolved, "rows": plain}, indent=1))
+        return
+    opponents = list(dict.fromkeys(k for row in rows for k, v in row.items() if isinstance(v, Pair)))
+    print(f"{title}; {machine()}")
+    print(f"ratio: how many times faster pyconv is, median of pairs (quartiles); resolution {resolved:.1%}")
+    width = max(len(row["name"]) for row in rows)
+    print(f"{'':{width}}  {'GFLOP/s':>8}  " + "  ".join(f"{o:>20}" for o in opponents))
+    for row in rows:
+        cells = []
+        for o in opponents:
+            p = row.get(o)
+            cells.append(f"{p.ratio:6.2f} ({p.low:.2f}-{p.high:.2f})" if p else "-")
+        first = next(v for v in row.values() if isinstance(v, Pair))
+        print(f"{row['name']:{width}}  {row['flop'] / first.a / 1e9:8.1f}  " + "  ".join(f"{c:>20}" for c in cells))
+    for o in opponents:
+        print(f"geometric mean of {o}: {geometric_mean([row[o].ratio for row in rows if o in row]):.3f}")
