@@ -10,9 +10,10 @@ import importlib
 
 import numpy as _np
 
-import pyconv.ops
+from pyconv import ops as _ops  # noqa: F401  (hangs the operations on Tensor)
 from pyconv._backend import core as _core
 from pyconv.device import device
+from pyconv.errors import ShapeError
 from pyconv.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from pyconv.ops.creation import (
     arange,
@@ -27,8 +28,77 @@ from pyconv.ops.creation import (
     zeros,
     zeros_like,
 )
-from pyconv.ops.random import rand, randn
-from pyconv.ops.shape import chunk, flatten, permute, reshape, split, squeeze, transpose, unbind, unsqueeze
+from pyconv.ops.elementwise import (
+    abs,
+    add,
+    ceil,
+    clamp,
+    cos,
+    div,
+    eq,
+    erf,
+    exp,
+    expm1,
+    floor,
+    ge,
+    gt,
+    isfinite,
+    isnan,
+    le,
+    log,
+    log1p,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    reciprocal,
+    relu,
+    round,
+    rsqrt,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    sub,
+    tanh,
+    where,
+)
+from pyconv.ops.indexing import index_select, masked_select
+from pyconv.ops.join import cat, concat, concatenate, stack
+from pyconv.ops.random import (
+    bernoulli,
+    dropout,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+)
+from pyconv.ops.reduce import all, amax, amin, any, argmax, argmin, max, mean, min, std, sum, var
+from pyconv.ops.shape import (
+    broadcast_to,
+    chunk,
+    clone,
+    detach,
+    flatten,
+    permute,
+    reshape,
+    split,
+    squeeze,
+    transpose,
+    unbind,
+    unsqueeze,
+)
 from pyconv.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from pyconv.tensor import Tensor
 
@@ -41,24 +111,45 @@ float, double, long, int = float32, float64, int64, int32
 contiguous_format, preserve_format = "contiguous_format", "preserve_format"
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
-_LAZY = {"load": "pyconv.io", "save": "pyconv.io", "summary": "pyconv.nn.summary"}
-_ROOMS = ("autograd", "data", "explain", "interop", "io", "models", "nn", "optim", "runtime", "train", "vision")
+#: Where a name comes from that is imported only when it is first used.
+_LAZY = {
+    **{room: f"pyconv.{room}" for room in (
+        "autograd", "data", "explain", "interop", "io", "models", "nn", "optim", "runtime", "train", "vision")},
+    "load": "pyconv.io:load", "save": "pyconv.io:save", "summary": "pyconv.nn.summary:summary",
+}
 
-__all__ = [name for name in dir() if not name.startswith("_") and name != "importlib"]
+__all__ = [
+    "Generator", "ShapeError", "Tensor", "__version__", "abs", "add", "all", "amax", "amin", "any", "arange",
+    "argmax", "argmin", "bernoulli", "bool", "broadcast_to", "cat", "ceil", "channels_last",
+    "channels_last_3d", "chunk", "clamp", "clone", "concat", "concatenate", "contiguous_format", "cos",
+    "default_generator", "detach", "device", "div", "double", "dropout", "empty", "enable_grad", "eq", "erf",
+    "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",
+    "full_like", "ge", "get_rng_state", "gt", "index_select", "int", "int32", "int64", "is_grad_enabled",
+    "isfinite", "isnan", "le", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "long", "lt", "manual_seed", "masked_select", "max", "maximum", "mean", "min", "minimum", "mul", "ne",
+    "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow", "preserve_format", "rand",
+    "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal", "relu", "reshape", "round",
+    "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin", "split", "sqrt", "square",
+    "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8", "unbind", "unsqueeze",
+    "var", "where", "zeros", "zeros_like",
+]
 
 
-def __getattr__(name: str):
-    """Heavy rooms are imported when they are first used."""
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    if name in _ROOMS:
-        try:
-            return importlib.import_module(f"pyconv.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"pyconv.{name}":
-                raise
-    raise AttributeError(f"module 'pyconv' has no attribute {name!r}")
+def __getattr__(name):
+    """Import heavy rooms when they are first used."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pyconv' has no attribute {name!r}")
+    room, _, attribute = _LAZY[name].partition(":")
+    try:
+        module = importlib.import_module(room)
+    except ModuleNotFoundError as error:
+        if error.name != room:
+            raise
+        raise AttributeError(f"pyconv.{name} does not exist in version {__version__}") from None
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
 
 
 def __dir__():
-    return sorted([*__all__, *_LAZY, *_ROOMS, "__version__"])
+    return sorted({*__all__, *_LAZY})

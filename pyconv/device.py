@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class device:  # noqa: N801 (torch's name)
+class device:
     """Where a tensor lives: ``device("cpu")`` or ``device("meta")``. Raises ValueError for any other.
 
     >>> device("cpu")

@@ -10,7 +10,7 @@ from typing import Any
 from pyconv.tensor import mode
 
 
-class set_grad_enabled:  # noqa: N801 (torch's name)
+class set_grad_enabled:
     """Record operations from now on, or not; as a context manager or decorator, within it.
 
     >>> import pyconv
@@ -56,7 +56,7 @@ class _Fixed:
         return _within(function, self._value)
 
 
-class no_grad(_Fixed):  # noqa: N801
+class no_grad(_Fixed):
     """Record nothing within; a context manager or a decorator (with or without parentheses).
 
     >>> import pyconv
@@ -69,7 +69,7 @@ class no_grad(_Fixed):  # noqa: N801
     _value = False
 
 
-class enable_grad(_Fixed):  # noqa: N801
+class enable_grad(_Fixed):
     """Record within, also inside `no_grad`; a context manager or a decorator."""
 
     _value = True

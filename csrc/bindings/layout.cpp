@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/checked.h"
 #include "core/error.h"
+#include "ops/elementwise.h"
 #include "ops/layout.h"
 
 namespace pyconv {
@@ -141,6 +142,67 @@ py::array expanded(const py::array& x, const py::object& shape_object) {
   return py::array(x.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), std::move(strides), x.data(), x);
 }
 
+py::array concat_arrays(const std::vector<py::array>& given, int axis, bool channels_last) {
+  if (given.empty()) throw ValueError("[cat] tensors is an empty list, expected at least one");
+  std::vector<py::array> arrays = given;
+  std::vector<View> views;
+  Dims shape;
+  DType type = DType::kBool;
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    views.push_back(view(arrays[i], "cat", "tensors"));
+    const View& v = views.back();
+    if (i == 0) {
+      shape = v.shape;
+      if (axis < 0 || axis >= shape.rank) throw IndexError(cat("[cat] dim is ", axis, ", expected 0 to ", shape.rank - 1));
+    } else {
+      Dims other = v.shape;
+      if (other.rank == shape.rank) other[axis] = shape[axis];
+      if (other != shape)
+        throw ShapeError(cat("[cat] tensor ", i, " has shape ", text(v.shape), ", which differs from ", text(views[0].shape),
+                             " (tensor 0) outside axis ", axis));
+      shape[axis] = checked_add(shape[axis], v.shape[axis], "cat");
+    }
+    type = promote(type, v.dtype);
+  }
+  py::array out = new_array(type, shape, channels_last);
+  const View to = writable(out);
+  py::gil_scoped_release release;
+  concat(views, axis, to);
+  return out;
+}
+
+py::array pad_array(py::array x, const py::object& lo, const py::object& hi, const std::string& mode,
+                    const py::object& value, bool channels_last) {
+  const View from = view(x, "pad", "x");
+  const PadMode kind = pad_mode(mode);
+  const Dims before = dims(lo, "pad", "lo"), after = dims(hi, "pad", "hi");
+  if (before.rank != from.rank() || after.rank != from.rank())
+    throw ShapeError(cat("[pad] lo and hi have ", before.rank, " and ", after.rank, " entries, expected one per axis of x (",
+                         text(from.shape), ")"));
+  const Element e = element_of(value, from.dtype, "pad", "value");
+  py::array out = new_array(from.dtype, padded_shape(from.shape, before, after, kind), channels_last);
+  const View to = writable(out);
+  py::gil_scoped_release release;
+  pad(from, before, after, kind, e.bytes, to);
+  return out;
+}
+
+py::array pad_grad_array(py::array gy, const py::object& shape, const py::object& lo, const py::object& hi,
+                         const std::string& mode, bool channels_last) {
+  const View from = view(gy, "pad", "gy");
+  const PadMode kind = pad_mode(mode);
+  const Dims x = dims(shape, "pad", "shape"), before = dims(lo, "pad", "lo"), after = dims(hi, "pad", "hi");
+  if (kind == PadMode::kConstant) throw ValueError("[pad] the gradient of constant padding is a crop");
+  if (before.rank != x.rank || after.rank != x.rank || padded_shape(x, before, after, kind) != from.shape)
+    throw ShapeError(cat("[pad] gy has shape ", text(from.shape), ", which is not the padded shape of ", text(x)));
+  py::array work = new_array(from.dtype, from.shape, channels_last), out = new_array(from.dtype, x, channels_last);
+  const View w = writable(work), to = writable(out);
+  py::gil_scoped_release release;
+  copy(w, from);
+  pad_grad(w, before, after, kind, to);
+  return out;
+}
+
 }  // namespace
 
 void bind_layout(py::module_& m) {
@@ -153,6 +215,11 @@ void bind_layout(py::module_& m) {
           return converted(std::move(x), dtype_from(dtype, "cast"), channels_last, "cast");
         }, py::arg("x"), py::arg("dtype"), py::arg("channels_last"));
   m.def("arange", &arange_array, py::arg("dtype"), py::arg("start"), py::arg("step"), py::arg("count"));
+  m.def("concat", &concat_arrays, py::arg("arrays"), py::arg("axis"), py::arg("channels_last"));
+  m.def("pad", &pad_array, py::arg("x"), py::arg("lo"), py::arg("hi"), py::arg("mode"), py::arg("value"),
+        py::arg("channels_last"));
+  m.def("pad_grad", &pad_grad_array, py::arg("gy"), py::arg("shape"), py::arg("lo"), py::arg("hi"), py::arg("mode"),
+        py::arg("channels_last"));
   m.def("reshaped", &reshaped, py::arg("x"), py::arg("shape"));
   m.def("expanded", &expanded, py::arg("x"), py::arg("shape"));
 }

@@ -56,6 +56,7 @@ PYBIND11_MODULE(_core, m) {
   bind_elementwise(m);
   bind_reduce(m);
   bind_layout(m);
+  bind_indexing(m);
   bind_pool(m);
   bind_norm(m);
   bind_softmax(m);

@@ -1,1 +1,36 @@
-constexpr LayoutKernels kLayout = {};
+// Transposition in squares of kLanes x kLanes that are turned within registers.
+
+// The square of `rows` x `columns` (at most kLanes each) whose corners src and dst are.
+template <bool kPart>
+inline void transpose_square(const float* src, int64_t src_stride, float* dst, int64_t dst_stride, int rows,
+                             int columns) {
+  Vec r[kLanes];
+  for (int i = 0; i < kLanes; ++i)
+    r[i] = kPart ? (i < rows ? load_n(src + i * src_stride, columns) : zero()) : load(src + i * src_stride);
+  transpose_lanes(r);
+  if (kPart) {
+    for (int j = 0; j < columns; ++j) store_n(dst + j * dst_stride, r[j], rows);
+  } else {
+    for (int j = 0; j < kLanes; ++j) store(dst + j * dst_stride, r[j]);
+  }
+}
+
+inline void transpose(const float* src, int64_t src_stride, float* dst, int64_t dst_stride, int64_t rows,
+                      int64_t columns) {
+  // Strips of 16 columns, one cache line, whatever the vector's width: the line is used up while it is there.
+  constexpr int64_t kStrip = 16;
+  for (int64_t strip = 0; strip < columns; strip += kStrip)
+    for (int64_t i = 0; i < rows; i += kLanes)
+      for (int64_t j = strip; j < columns && j < strip + kStrip; j += kLanes) {
+        const int64_t left_i = rows - i, left_j = columns - j;
+        const float* s = src + i * src_stride + j;
+        float* d = dst + j * dst_stride + i;
+        if (left_i >= kLanes && left_j >= kLanes)
+          transpose_square<false>(s, src_stride, d, dst_stride, kLanes, kLanes);
+        else
+          transpose_square<true>(s, src_stride, d, dst_stride, left_i < kLanes ? static_cast<int>(left_i) : kLanes,
+                                 left_j < kLanes ? static_cast<int>(left_j) : kLanes);
+      }
+}
+
+constexpr LayoutKernels kLayout = {transpose};

@@ -64,3 +64,24 @@ inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
   *low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
   *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
 }
+// r[i] lane j becomes r[j] lane i: within 128-bit quarters as for 4 x 4 matrices, then the quarters.
+inline void transpose_lanes(Vec (&r)[16]) {
+  Vec u[16];
+  for (int i = 0; i < 16; i += 4) {
+    const Vec a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    const Vec c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+    u[i] = _mm512_shuffle_ps(a, c, 0x44);
+    u[i + 1] = _mm512_shuffle_ps(a, c, 0xEE);
+    u[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
+    u[i + 3] = _mm512_shuffle_ps(b, d, 0xEE);
+  }
+  // u[4 a + k], quarter q, holds column 4 q + k of rows 4 a ... 4 a + 3.
+  for (int k = 0; k < 4; ++k) {
+    const Vec a = _mm512_shuffle_f32x4(u[k], u[4 + k], 0x44), b = _mm512_shuffle_f32x4(u[k], u[4 + k], 0xEE);
+    const Vec c = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0x44), d = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0xEE);
+    r[k] = _mm512_shuffle_f32x4(a, c, 0x88);
+    r[4 + k] = _mm512_shuffle_f32x4(a, c, 0xDD);
+    r[8 + k] = _mm512_shuffle_f32x4(b, d, 0x88);
+    r[12 + k] = _mm512_shuffle_f32x4(b, d, 0xDD);
+  }
+}

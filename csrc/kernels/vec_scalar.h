@@ -103,3 +103,12 @@ inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
     (*high)[i] = static_cast<int32_t>(uint32_t(product >> 32));
   }
 }
+// r[i] lane j becomes r[j] lane i.
+inline void transpose_lanes(Vec (&r)[4]) {
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < i; ++j) {
+      const float t = r[i][j];
+      r[i][j] = r[j][i];
+      r[j][i] = t;
+    }
+}

@@ -102,7 +102,7 @@ def to(x: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blockin
         elif isinstance(arg, (str, Device)) and not _is_dtype_name(arg):
             device = arg
         elif isinstance(arg, bool):
-            non_blocking = arg
+            continue  # torch's non_blocking: nothing here waits
         else:
             dtype = arg
     wanted = x.dtype if dtype is None else dtype_of(dtype, "to")
@@ -149,7 +149,7 @@ def _text(x: Tensor) -> str:
         parts = ["...", "device='meta'", f"size={x.shape}", f"dtype={x.dtype}"]
     else:
         array = x.array
-        body = np.array2string(array, separator=", ", prefix="tensor(", precision=4, suppress_small=True, threshold=1000)
+        body = np.array2string(array, separator=", ", prefix="tensor(", precision=4, threshold=1000)
         parts = [body if array.size else "[]"]
         if array.size == 0 and array.ndim != 1:
             parts.append(f"size={x.shape}")

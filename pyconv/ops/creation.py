@@ -9,8 +9,8 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.device import device as Device
-from pyconv.ops.arguments import dtype_of, only, size_of, wholes
-from pyconv.tensor import FLOATS, Tensor
+from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
+from pyconv.tensor import FLOATS, Tensor, raw
 
 _FLOAT32, _INT64 = np.dtype("float32"), np.dtype("int64")
 
@@ -57,7 +57,7 @@ def _from_python(data: Any) -> np.ndarray:
         array = np.array(data)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"[tensor] data is no rectangular array of numbers: {error}") from None
-    if array.dtype.kind == "f" or array.size == 0 and array.dtype == np.float64:
+    if array.dtype.kind == "f":
         # Numbers of Python; arrays inside a list keep their type, as they do in torch.
         return array if _holds_arrays(data) else array.astype(np.float32)
     if array.dtype.kind not in "iub" or array.dtype == np.uint64:
@@ -86,7 +86,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     dtype_of(array.dtype, "from_numpy")
     if array.ndim > 8:
         raise ValueError(f"[from_numpy] array has {array.ndim} axes, expected at most 8")
-    return Tensor(array.view(np.ndarray))
+    return Tensor(array if type(array) is np.ndarray else array.view(np.ndarray))
 
 
 def from_dlpack(source: Any) -> Tensor:
@@ -145,7 +145,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     only("full", out=(out, None), layout=(layout, None))
     if dtype is None:
         dtype = _number_dtype(fill_value)
-    shape = wholes((size,) if isinstance(size, (tuple, list)) else (size,), "full", "size")
+    shape = wholes((size,), "full", "size")
     return _filled("full", shape, fill_value, dtype, device, requires_grad)
 
 
@@ -219,3 +219,15 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, device: Any = N
     """``fill_value`` everywhere, with the shape and dtype of ``input``."""
     return _like("full_like", input, fill_value, dtype, requires_grad, device)
 
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+    """int64 rows of zeros with a one at each index: (...) to (..., num_classes); -1: the largest index plus one.
+
+    Raises IndexError for an index outside [0, num_classes), TypeError for a dtype other than int64.
+
+    >>> one_hot(arange(2), 3).tolist()
+    [[1, 0, 0], [0, 1, 0]]
+    """
+    array = raw(tensor, "one_hot", "tensor")
+    out = core.one_hot(array, whole(num_classes, "one_hot", "num_classes"), isinstance(tensor, Tensor))
+    return Tensor(out) if isinstance(tensor, Tensor) else out

@@ -340,7 +340,8 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     shape = array_of(x, "flatten").shape
     if not shape:
         return reshape(x, 1)
-    first, last = axis_of(start_dim, len(shape), "flatten", "start_dim"), axis_of(end_dim, len(shape), "flatten", "end_dim")
+    first = axis_of(start_dim, len(shape), "flatten", "start_dim")
+    last = axis_of(end_dim, len(shape), "flatten", "end_dim")
     if first > last:
         raise ShapeError(f"[flatten] start_dim is {start_dim}, expected at most end_dim ({end_dim})")
     return reshape(x, (*shape[:first], size_of(shape[first:last + 1], "flatten"), *shape[last + 1:]))

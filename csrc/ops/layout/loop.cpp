@@ -56,4 +56,14 @@ CopyLoop copy_loop(const View& dst, const View& src) {
   return loop;
 }
 
+CopyLoop::Offsets CopyLoop::offsets(int64_t index) const {
+  Offsets at{0, 0};
+  for (int i = outer - 1; i >= 0; --i) {
+    at.d += index % n[i] * d[i];
+    at.s += index % n[i] * s[i];
+    index /= n[i];
+  }
+  return at;
+}
+
 }  // namespace pyconv

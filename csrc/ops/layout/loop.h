@@ -13,10 +13,15 @@ struct CopyLoop {
   int64_t outer_count = 1;
   int64_t rows = 1, row_d = 0, row_s = 0;
   int64_t columns = 1, column_d = 1, column_s = 1;
+
+  struct Offsets {
+    int64_t d, s;
+  };
+  Offsets offsets(int64_t index) const;  // of step `index` of the outer loop, in elements
 };
 
-// `swap`: when the columns are not contiguous in src but another axis is, that axis becomes the rows, so that
-// a tile is a small matrix transposition.
+// When the columns are not contiguous in src but another axis is, that axis becomes the rows, so that a tile is
+// a small matrix transposition.
 CopyLoop copy_loop(const View& dst, const View& src);
 
 }  // namespace pyconv
