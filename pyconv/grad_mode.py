@@ -32,6 +32,7 @@ class set_grad_enabled:
         mode.grad = self._before
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function: the mode holds while it runs."""
         mode.grad = self._before  # decorating changes nothing outside the function
         return _within(function, self._enabled)
 
@@ -53,6 +54,7 @@ class _Fixed:
         mode.grad = self._before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate a function: the mode holds while it runs."""
         return _within(function, self._value)
 
 

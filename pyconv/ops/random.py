@@ -139,7 +139,7 @@ def _real(op: str, argument: str, value: Any) -> float:
 def _check_normal(op: str, mean: Any, std: Any) -> tuple[float, float]:
     parameters = _real(op, "mean", mean), _real(op, "std", std)
     if parameters[1] < 0:
-        raise ValueError(f"[{op}] std is {std}, expected at least 0")
+        raise ValueError(f"[{op}] mean is {mean} and std {std}, expected finite numbers, std at least 0")
     return parameters
 
 
@@ -150,7 +150,7 @@ def uniform_(x: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator 
     """
     low, high = _real("uniform_", "a", a), _real("uniform_", "b", b)
     if low > high:
-        raise ValueError(f"[uniform_] a is {a}, expected at most b ({b})")
+        raise ValueError(f"[uniform_] the interval is from {a} to {b}, expected rising numbers")
     return _fill("uniform_", core.random_uniform, (low, high), x, generator)
 
 
