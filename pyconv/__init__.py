@@ -10,7 +10,7 @@ import importlib
 
 import numpy as _np
 
-from pyconv import ops as _ops  # noqa: F401  (hangs the operations on Tensor)
+from pyconv import ops as _ops
 from pyconv._backend import core as _core
 from pyconv.device import device
 from pyconv.errors import ShapeError
@@ -71,6 +71,7 @@ from pyconv.ops.elementwise import (
     tanh,
     where,
 )
+from pyconv.ops.gemm import matmul
 from pyconv.ops.indexing import index_select, masked_select
 from pyconv.ops.join import cat, concat, concatenate, stack
 from pyconv.ops.random import (
@@ -126,12 +127,12 @@ __all__ = [
     "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",
     "full_like", "ge", "get_rng_state", "gt", "index_select", "int", "int32", "int64", "is_grad_enabled",
     "isfinite", "isnan", "le", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "long", "lt", "manual_seed", "masked_select", "max", "maximum", "mean", "min", "minimum", "mul", "ne",
-    "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow", "preserve_format", "rand",
-    "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal", "relu", "reshape", "round",
-    "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin", "split", "sqrt", "square",
-    "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8", "unbind", "unsqueeze",
-    "var", "where", "zeros", "zeros_like",
+    "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum",
+    "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow", "preserve_format",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal", "relu", "reshape",
+    "round", "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin", "split", "sqrt",
+    "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8", "unbind",
+    "unsqueeze", "var", "where", "zeros", "zeros_like",
 ]
 
 
