@@ -1,3 +1,5 @@
+#include "ops/norm.h"
+
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -9,7 +11,6 @@
 #include "bindings/arrays.h"
 #include "bindings/families.h"
 #include "core/error.h"
-#include "ops/norm.h"
 
 namespace pyconv {
 namespace {
@@ -19,27 +20,33 @@ constexpr const char* kOp = "batch_norm";
 View float_view(py::array& array, const char* argument) {
   const View v = view(array, kOp, argument);
   if (v.dtype != DType::kFloat32 && v.dtype != DType::kFloat64)
-    throw DTypeError(cat("[", kOp, "] ", argument, " has dtype ", name(v.dtype), ", expected float32 or float64"));
+    throw DTypeError(
+        cat("[", kOp, "] ", argument, " has dtype ", name(v.dtype), ", expected float32 or float64"));
   return v;
 }
 
 View same_dtype(py::array& array, DType dtype, const char* argument) {
   const View v = view(array, kOp, argument);
   if (v.dtype != dtype)
-    throw DTypeError(cat("[", kOp, "] ", argument, " has dtype ", name(v.dtype), ", expected ", name(dtype), ", the dtype of x"));
+    throw DTypeError(cat("[", kOp, "] ", argument, " has dtype ", name(v.dtype), ", expected ", name(dtype),
+                         ", the dtype of x"));
   return v;
 }
 
 double get(const View& v, int64_t i) {
-  return v.dtype == DType::kFloat64 ? v.as<double>()[i * v.strides[0]] : static_cast<double>(v.as<float>()[i * v.strides[0]]);
+  return v.dtype == DType::kFloat64 ? v.as<double>()[i * v.strides[0]]
+                                    : static_cast<double>(v.as<float>()[i * v.strides[0]]);
 }
 void set(const View& v, int64_t i, double value) {
-  if (v.dtype == DType::kFloat64) v.as<double>()[i * v.strides[0]] = value;
-  else v.as<float>()[i * v.strides[0]] = static_cast<float>(value);
+  if (v.dtype == DType::kFloat64)
+    v.as<double>()[i * v.strides[0]] = value;
+  else
+    v.as<float>()[i * v.strides[0]] = static_cast<float>(value);
 }
 
 // One value per channel in double; `absent` when the vector is not given.
-std::vector<double> channel_values(OptionalArray& array, int64_t c, DType dtype, const char* argument, double absent) {
+std::vector<double> channel_values(OptionalArray& array, int64_t c, DType dtype, const char* argument,
+                                   double absent) {
   std::vector<double> out(static_cast<size_t>(c), absent);
   if (!array) return out;
   const View v = same_dtype(*array, dtype, argument);
@@ -59,7 +66,8 @@ NormShape shape_record(const py::object& x, const py::object& running_mean, cons
                        const py::object& weight, const py::object& bias, bool training) {
   const auto rm = optional_dims(running_mean, "running_mean"), rv = optional_dims(running_var, "running_var");
   const auto w = optional_dims(weight, "weight"), b = optional_dims(bias, "bias");
-  return make_batch_norm_shape(kOp, dims(x, kOp, "x"), pointer(rm), pointer(rv), pointer(w), pointer(b), training);
+  return make_batch_norm_shape(kOp, dims(x, kOp, "x"), pointer(rm), pointer(rv), pointer(w), pointer(b),
+                               training);
 }
 
 // Where a strided vector begins and ends in memory.
@@ -74,7 +82,8 @@ View running_view(py::array& array, const NormShape& s, DType dtype, const char*
   if (dtype_of(array, kOp, argument) != dtype) same_dtype(array, dtype, argument);  // throws, saying why
   const View v = output_view(array, dtype, Dims{s.c}, kOp, argument);
   if (s.c > 1 && v.strides[0] == 0)
-    throw ValueError(cat("[", kOp, "] ", argument, " has stride 0: its elements share memory and cannot be updated"));
+    throw ValueError(
+        cat("[", kOp, "] ", argument, " has stride 0: its elements share memory and cannot be updated"));
   return v;
 }
 
@@ -89,7 +98,8 @@ struct Running {
   }
 
   // running = (1 - momentum) * running + momentum * statistic, with the unbiased variance
-  void update(const NormShape& s, double momentum, const double* batch_mean, const double* batch_variance) const {
+  void update(const NormShape& s, double momentum, const double* batch_mean,
+              const double* batch_variance) const {
     const double unbiased = static_cast<double>(s.rows) / static_cast<double>(s.rows - 1);
     for (int64_t i = 0; i < s.c; ++i) {
       set(mean, i, (1.0 - momentum) * get(mean, i) + momentum * batch_mean[i]);
@@ -105,7 +115,8 @@ void expect_shape(const View& v, const Dims& shape, const char* argument) {
 
 // (y, saved): saved is (2, c) in float64, mean and 1 / sqrt(variance + eps).
 py::tuple forward(const NormShape& s, py::array x, OptionalArray running_mean, OptionalArray running_var,
-                  OptionalArray weight, OptionalArray bias, bool training, double momentum, double eps, bool channels_last) {
+                  OptionalArray weight, OptionalArray bias, bool training, double momentum, double eps,
+                  bool channels_last) {
   const View vx = float_view(x, "x");
   expect_shape(vx, s.x, "x");
   const std::vector<double> w = channel_values(weight, s.c, vx.dtype, "weight", 1.0);
@@ -135,8 +146,8 @@ py::tuple forward(const NormShape& s, py::array x, OptionalArray running_mean, O
 }
 
 // (gx or None, gw, gb)
-py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array saved, OptionalArray weight, bool training,
-                   bool want_gx, bool channels_last) {
+py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array saved, OptionalArray weight,
+                   bool training, bool want_gx, bool channels_last) {
   const View vx = float_view(x, "x");
   const View vg = same_dtype(gy, vx.dtype, "gradient");
   const View vs = view(saved, DType::kFloat64, kOp, "saved");
@@ -156,7 +167,8 @@ py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array save
   }
   {
     const py::gil_scoped_release release;
-    batch_norm_backward(s, vx, vg, mean, mean + s.c, w.data(), training, gw.data(), gb.data(), want_gx ? &vgx : nullptr);
+    batch_norm_backward(s, vx, vg, mean, mean + s.c, w.data(), training, gw.data(), gb.data(),
+                        want_gx ? &vgx : nullptr);
   }
   py::array out_w = new_array(vx.dtype, Dims{s.c}, false), out_b = new_array(vx.dtype, Dims{s.c}, false);
   const View view_w = writable(out_w), view_b = writable(out_b);
@@ -174,11 +186,12 @@ void bind_norm(py::module_& m) {
   py::class_<NormShape>(m, "NormShape")
       .def_property_readonly("input_shape", [](const NormShape& s) { return tuple(s.x); })
       .def_property_readonly("rows", [](const NormShape& s) { return s.rows; });
-  m.def("batch_norm_shape", &shape_record, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a, "bias"_a, "training"_a);
-  m.def("batch_norm_forward", &forward, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a, "bias"_a,
-        "training"_a, "momentum"_a, "eps"_a, "channels_last"_a);
-  m.def("batch_norm_backward", &backward, "shape"_a, "x"_a, "gy"_a, "saved"_a, "weight"_a, "training"_a, "want_gx"_a,
-        "channels_last"_a);
+  m.def("batch_norm_shape", &shape_record, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a, "bias"_a,
+        "training"_a);
+  m.def("batch_norm_forward", &forward, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a,
+        "bias"_a, "training"_a, "momentum"_a, "eps"_a, "channels_last"_a);
+  m.def("batch_norm_backward", &backward, "shape"_a, "x"_a, "gy"_a, "saved"_a, "weight"_a, "training"_a,
+        "want_gx"_a, "channels_last"_a);
 }
 
 }  // namespace pyconv

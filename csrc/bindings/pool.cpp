@@ -1,9 +1,10 @@
+#include "ops/pool.h"
+
 #include <string>
 
 #include "bindings/arrays.h"
 #include "bindings/families.h"
 #include "core/error.h"
-#include "ops/pool.h"
 
 namespace pyconv {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 View float_view(py::array& array, const char* op, const char* argument) {
   const View v = view(array, op, argument);
   if (v.dtype != DType::kFloat32 && v.dtype != DType::kFloat64)
-    throw DTypeError(cat("[", op, "] ", argument, " has dtype ", name(v.dtype), ", expected float32 or float64"));
+    throw DTypeError(
+        cat("[", op, "] ", argument, " has dtype ", name(v.dtype), ", expected float32 or float64"));
   return v;
 }
 
@@ -72,7 +74,8 @@ View tap_view(py::array& taps, const PoolShape& s, const char* op) {
   return v;
 }
 
-py::tuple max_forward(const std::string& op, const PoolShape& shape, py::array x, bool want_taps, bool channels_last) {
+py::tuple max_forward(const std::string& op, const PoolShape& shape, py::array x, bool want_taps,
+                      bool channels_last) {
   const View vx = input_view(x, shape.input_shape(), op.c_str(), "x");
   Output y(vx.dtype, shape.output_shape(), x, channels_last);
   py::object taps = py::none();
@@ -89,7 +92,8 @@ py::tuple max_forward(const std::string& op, const PoolShape& shape, py::array x
   return py::make_tuple(y.array, taps);
 }
 
-py::array max_backward(const std::string& op, const PoolShape& shape, py::array gy, py::array taps, bool channels_last) {
+py::array max_backward(const std::string& op, const PoolShape& shape, py::array gy, py::array taps,
+                       bool channels_last) {
   const View vg = input_view(gy, shape.output_shape(), op.c_str(), "gradient");
   const View vt = tap_view(taps, shape, op.c_str());
   Output gx(vg.dtype, shape.input_shape(), gy, channels_last);
@@ -98,7 +102,8 @@ py::array max_backward(const std::string& op, const PoolShape& shape, py::array 
   return gx.array;
 }
 
-py::array indices(const std::string& op, const PoolShape& shape, py::array taps, const py::array& like, bool channels_last) {
+py::array indices(const std::string& op, const PoolShape& shape, py::array taps, const py::array& like,
+                  bool channels_last) {
   const View vt = tap_view(taps, shape, op.c_str());
   Output out(DType::kInt64, shape.output_shape(), like, channels_last);
   const py::gil_scoped_release release;
@@ -131,14 +136,16 @@ Dims plane_dims(const Dims& like, const Dims& spatial) {
   return d;
 }
 
-
-py::array unpool_forward(const std::string& op, py::array x, py::array index_array, const py::object& size, bool channels_last) {
+py::array unpool_forward(const std::string& op, py::array x, py::array index_array, const py::object& size,
+                         bool channels_last) {
   const Dims spatial = dims(size, op.c_str(), "output_size");
-  const View given_x = float_view(x, op.c_str(), "x"), given_i = view(index_array, DType::kInt64, op.c_str(), "indices");
+  const View given_x = float_view(x, op.c_str(), "x"),
+             given_i = view(index_array, DType::kInt64, op.c_str(), "indices");
   expect_shape(given_i, given_x.shape, op.c_str(), "indices");
   const View vx = batched(given_x, spatial.rank), vi = batched(given_i, spatial.rank);
   if (vx.rank() != spatial.rank + 2)
-    throw ShapeError(cat("[", op, "] x has shape ", text(vx.shape), " (", vx.rank(), " axes), expected ", spatial.rank + 2));
+    throw ShapeError(cat("[", op, "] x has shape ", text(vx.shape), " (", vx.rank(), " axes), expected ",
+                         spatial.rank + 2));
   const Dims out = plane_dims(vx.shape, spatial);
   element_count(out, op.c_str());
   Output y(vx.dtype, out, x, channels_last);
@@ -147,11 +154,14 @@ py::array unpool_forward(const std::string& op, py::array x, py::array index_arr
   return y.array;
 }
 
-py::array unpool_backward(const std::string& op, py::array gy, py::array index_array, int spatial, bool channels_last) {
+py::array unpool_backward(const std::string& op, py::array gy, py::array index_array, int spatial,
+                          bool channels_last) {
   const View vg = batched(float_view(gy, op.c_str(), "gradient"), spatial);
   const View vi = batched(view(index_array, DType::kInt64, op.c_str(), "indices"), spatial);
-  if (vg.rank() != spatial + 2 || vi.rank() != spatial + 2 || vi.shape[0] != vg.shape[0] || vi.shape[1] != vg.shape[1])
-    throw ShapeError(cat("[", op, "] indices has shape ", text(vi.shape), ", which does not fit the gradient's ", text(vg.shape)));
+  if (vg.rank() != spatial + 2 || vi.rank() != spatial + 2 || vi.shape[0] != vg.shape[0] ||
+      vi.shape[1] != vg.shape[1])
+    throw ShapeError(cat("[", op, "] indices has shape ", text(vi.shape),
+                         ", which does not fit the gradient's ", text(vg.shape)));
   Output gx(vg.dtype, vi.shape, gy, channels_last);
   const py::gil_scoped_release release;
   max_unpool_grad_input(op.c_str(), vg, vi, gx.view);
@@ -166,22 +176,33 @@ void bind_pool(py::module_& m) {
       .def_property_readonly("input_shape", [](const PoolShape& s) { return tuple(s.input_shape()); })
       .def_property_readonly("output_shape", [](const PoolShape& s) { return tuple(s.output_shape()); })
       .def_property_readonly("taps", [](const PoolShape& s) { return s.taps(); });
-  m.def("pool_shape", [](const std::string& op, const py::object& x, const py::object& window, const py::object& stride,
-                         const py::object& padding, const py::object& dilation, bool ceil_mode) {
-          const char* o = op.c_str();  // one statement each: the first bad argument is the one that is named
-          const Dims in = dims(x, o, "x"), kernel = dims(window, o, "kernel_size"), step = dims(stride, o, "stride");
-          const Dims pad = dims(padding, o, "padding"), spread = dims(dilation, o, "dilation");
-          return make_pool_shape(o, in, kernel, step, pad, spread, ceil_mode);
-        }, "op"_a, "x"_a, "window"_a, "stride"_a, "padding"_a, "dilation"_a, "ceil_mode"_a);
-  m.def("adaptive_pool_shape", [](const std::string& op, const py::object& x, const py::object& output) {
-          return make_adaptive_pool_shape(op.c_str(), dims(x, op.c_str(), "x"), dims(output, op.c_str(), "output_size"));
-        }, "op"_a, "x"_a, "output"_a);
+  m.def(
+      "pool_shape",
+      [](const std::string& op, const py::object& x, const py::object& window, const py::object& stride,
+         const py::object& padding, const py::object& dilation, bool ceil_mode) {
+        const char* o = op.c_str();  // one statement each: the first bad argument is the one that is named
+        const Dims in = dims(x, o, "x"), kernel = dims(window, o, "kernel_size"),
+                   step = dims(stride, o, "stride");
+        const Dims pad = dims(padding, o, "padding"), spread = dims(dilation, o, "dilation");
+        return make_pool_shape(o, in, kernel, step, pad, spread, ceil_mode);
+      },
+      "op"_a, "x"_a, "window"_a, "stride"_a, "padding"_a, "dilation"_a, "ceil_mode"_a);
+  m.def(
+      "adaptive_pool_shape",
+      [](const std::string& op, const py::object& x, const py::object& output) {
+        return make_adaptive_pool_shape(op.c_str(), dims(x, op.c_str(), "x"),
+                                        dims(output, op.c_str(), "output_size"));
+      },
+      "op"_a, "x"_a, "output"_a);
   m.def("max_pool_forward", &max_forward, "op"_a, "shape"_a, "x"_a, "want_taps"_a, "channels_last"_a);
   m.def("max_pool_backward", &max_backward, "op"_a, "shape"_a, "gy"_a, "taps"_a, "channels_last"_a);
   m.def("max_pool_indices", &indices, "op"_a, "shape"_a, "taps"_a, "like"_a, "channels_last"_a);
-  m.def("average_pool_forward", &average_forward, "op"_a, "shape"_a, "x"_a, "count_padding"_a, "divisor"_a, "channels_last"_a);
-  m.def("average_pool_backward", &average_backward, "op"_a, "shape"_a, "gy"_a, "count_padding"_a, "divisor"_a, "channels_last"_a);
-  m.def("max_unpool_forward", &unpool_forward, "op"_a, "x"_a, "indices"_a, "output_size"_a, "channels_last"_a);
+  m.def("average_pool_forward", &average_forward, "op"_a, "shape"_a, "x"_a, "count_padding"_a, "divisor"_a,
+        "channels_last"_a);
+  m.def("average_pool_backward", &average_backward, "op"_a, "shape"_a, "gy"_a, "count_padding"_a, "divisor"_a,
+        "channels_last"_a);
+  m.def("max_unpool_forward", &unpool_forward, "op"_a, "x"_a, "indices"_a, "output_size"_a,
+        "channels_last"_a);
   m.def("max_unpool_backward", &unpool_backward, "op"_a, "gy"_a, "indices"_a, "spatial"_a, "channels_last"_a);
 }
 

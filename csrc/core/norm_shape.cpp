@@ -4,10 +4,12 @@
 
 namespace pyconv {
 
-NormShape make_batch_norm_shape(const char* op, const Dims& x, const Dims* running_mean, const Dims* running_var,
-                                const Dims* weight, const Dims* bias, bool training) {
+NormShape make_batch_norm_shape(const char* op, const Dims& x, const Dims* running_mean,
+                                const Dims* running_var, const Dims* weight, const Dims* bias,
+                                bool training) {
   if (x.rank < 2 || x.rank > 5)
-    throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank, " axes), expected (batch, channels) and up to 3 spatial axes"));
+    throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank,
+                         " axes), expected (batch, channels) and up to 3 spatial axes"));
   element_count(x, op);
   NormShape s;
   s.x = x;
@@ -19,14 +21,19 @@ NormShape make_batch_norm_shape(const char* op, const Dims& x, const Dims* runni
   static const char* const names[4] = {"running_mean", "running_var", "weight", "bias"};
   for (int i = 0; i < 4; ++i) {
     if (!vectors[i] || *vectors[i] == Dims{s.c}) continue;
-    throw ShapeError(cat("[", op, "] ", names[i], " has shape ", text(*vectors[i]), ", expected ", s.c, ", one value per channel of x (x: ", text(x), ")"));
+    throw ShapeError(cat("[", op, "] ", names[i], " has shape ", text(*vectors[i]), ", expected ", s.c,
+                         ", one value per channel of x (x: ", text(x), ")"));
   }
   if (!running_mean != !running_var)
-    throw ValueError(cat("[", op, "] ", running_mean ? "running_var" : "running_mean", " is None, expected both running vectors or neither"));
+    throw ValueError(cat("[", op, "] ", running_mean ? "running_var" : "running_mean",
+                         " is None, expected both running vectors or neither"));
   if (!training && !running_mean)
-    throw ValueError(cat("[", op, "] running_mean and running_var are None, which only training=True allows"));
+    throw ValueError(
+        cat("[", op, "] running_mean and running_var are None, which only training=True allows"));
   if (training && s.rows == 1)
-    throw ShapeError(cat("[", op, "] x has one value per channel (x: ", text(x), "), of which training cannot take a variance: use a larger batch, or evaluation mode (training=False)"));
+    throw ShapeError(cat("[", op, "] x has one value per channel (x: ", text(x),
+                         "), of which training cannot take a variance: use a larger batch, or evaluation "
+                         "mode (training=False)"));
   return s;
 }
 

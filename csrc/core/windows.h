@@ -12,14 +12,16 @@ struct AxisWindows {
   int64_t in = 1, out = 1;
   int64_t taps = 1;  // of the largest window
   int64_t step = 1;  // from tap to tap
-  // Per output: position of tap 0 (may lie in the padding), and the taps [begin, end) that lie inside the input.
+  // Per output: position of tap 0 (may lie in the padding), and the taps [begin, end) that lie inside the
+  // input.
   std::vector<int64_t> origin, begin, end;
   std::vector<int64_t> covered;  // per output: taps inside the input or its given padding
   // Per input: the outputs [first, last) that may read it; with step > 1 some of them step over it.
   std::vector<int64_t> first, last;
 
   int64_t position(int64_t output, int64_t tap) const { return origin[output] + tap * step; }
-  // The tap with which `output` reads `input`, -1 if it steps over it. For outputs in [first, last) of the input.
+  // The tap with which `output` reads `input`, -1 if it steps over it. For outputs in [first, last) of the
+  // input.
   int64_t tap_at(int64_t output, int64_t input) const {
     const int64_t distance = input - origin[output];
     return distance % step == 0 ? distance / step : -1;

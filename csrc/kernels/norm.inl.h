@@ -1,7 +1,7 @@
 // Sums over rows per channel, and maps of rows with factors per channel.
 
-// Sums of this many rows are taken in float before they join the double total: few enough for the rounding error
-// to stay at that of a few additions, enough to hide the cost of the conversion.
+// Sums of this many rows are taken in float before they join the double total: few enough for the rounding
+// error to stay at that of a few additions, enough to hide the cost of the conversion.
 constexpr int64_t kNormFlush = 64;
 
 template <int NV, bool kGradient, bool kTail>
@@ -49,13 +49,17 @@ inline void norm_sum_rows(const ChannelSums* g) {
     int64_t c = 0;
     for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
       norm_sum_vectors<4, kGradient, false>(g, row, rows, c, kLanes);
-    for (; c + kLanes <= g->channels; c += kLanes) norm_sum_vectors<1, kGradient, false>(g, row, rows, c, kLanes);
-    if (c < g->channels) norm_sum_vectors<1, kGradient, true>(g, row, rows, c, static_cast<int>(g->channels - c));
+    for (; c + kLanes <= g->channels; c += kLanes)
+      norm_sum_vectors<1, kGradient, false>(g, row, rows, c, kLanes);
+    if (c < g->channels)
+      norm_sum_vectors<1, kGradient, true>(g, row, rows, c, static_cast<int>(g->channels - c));
   }
 }
 void norm_sums(const ChannelSums* g) {
-  if (g->gy) norm_sum_rows<true>(g);
-  else norm_sum_rows<false>(g);
+  if (g->gy)
+    norm_sum_rows<true>(g);
+  else
+    norm_sum_rows<false>(g);
 }
 
 template <bool kGradient, bool kTail>
@@ -63,8 +67,10 @@ inline void norm_map_vector(const ChannelMap* g, int64_t at, int64_t c, int n) {
   const auto read = [&](const float* p) { return kTail ? load_n(p, n) : load(p); };
   Vec v = fma(sub(read(g->x + at), read(g->center + c)), read(g->scale + c), read(g->offset + c));
   if constexpr (kGradient) v = fma(read(g->gy + at), read(g->gain + c), v);
-  if (kTail) store_n(g->y + at, v, n);
-  else store(g->y + at, v);
+  if (kTail)
+    store_n(g->y + at, v, n);
+  else
+    store(g->y + at, v);
 }
 
 template <bool kGradient>
@@ -77,8 +83,10 @@ inline void norm_map_rows(const ChannelMap* g) {
   }
 }
 void norm_map(const ChannelMap* g) {
-  if (g->gy) norm_map_rows<true>(g);
-  else norm_map_rows<false>(g);
+  if (g->gy)
+    norm_map_rows<true>(g);
+  else
+    norm_map_rows<false>(g);
 }
 
 constexpr NormKernels kNorm = {&norm_sums, &norm_map};

@@ -1,20 +1,27 @@
 // Pooling over channels-last rows, vectorised over the channels.
 
 template <bool kTail>
-inline Vec pool_load(const float* p, int n) { return kTail ? load_n(p, n) : load(p); }
+inline Vec pool_load(const float* p, int n) {
+  return kTail ? load_n(p, n) : load(p);
+}
 template <bool kTail>
 inline void pool_store(float* p, Vec v, int n) {
-  if (kTail) store_n(p, v, n);
-  else store(p, v);
+  if (kTail)
+    store_n(p, v, n);
+  else
+    store(p, v);
 }
 
 template <int kTapBytes>
 inline VecI pool_load_taps(const void* taps, int64_t i, int n) {
-  if constexpr (kTapBytes == 1) return load_u8_n(static_cast<const uint8_t*>(taps) + i, n);
-  else return load_i_n(static_cast<const int32_t*>(taps) + i, n);
+  if constexpr (kTapBytes == 1)
+    return load_u8_n(static_cast<const uint8_t*>(taps) + i, n);
+  else
+    return load_i_n(static_cast<const int32_t*>(taps) + i, n);
 }
 
-// y = max of the window; a NaN wins, and of several NaNs or equal maxima: the last NaN, else the first maximum.
+// y = max of the window; a NaN wins, and of several NaNs or equal maxima: the last NaN, else the first
+// maximum.
 template <int kTapBytes, bool kTail>
 inline void pool_max_vector(const PoolRow* g, int64_t pixel, int64_t channel, int n) {
   const int64_t begin = g->axis.begin[pixel], end = g->axis.end[pixel];
@@ -49,13 +56,16 @@ inline void pool_max_pixels(const PoolRow* g) {
   }
 }
 void pool_max_row(const PoolRow* g) {
-  if (!g->taps) pool_max_pixels<0>(g);
-  else if (g->tap_bytes == 1) pool_max_pixels<1>(g);
-  else pool_max_pixels<4>(g);
+  if (!g->taps)
+    pool_max_pixels<0>(g);
+  else if (g->tap_bytes == 1)
+    pool_max_pixels<1>(g);
+  else
+    pool_max_pixels<4>(g);
 }
 
-// Sums of at most kPoolRun taps are added up in groups of kPoolGroup, and those to the total: the rounding error
-// of a large window's average stays that of a few hundred additions, however many taps it has.
+// Sums of at most kPoolRun taps are added up in groups of kPoolGroup, and those to the total: the rounding
+// error of a large window's average stays that of a few hundred additions, however many taps it has.
 constexpr int64_t kPoolRun = 64, kPoolGroup = 32;
 
 // y = sum of the window / divisor
@@ -85,13 +95,15 @@ inline void pool_average_vectors(const PoolRow* g, int64_t pixel, int64_t channe
   }
   const Vec divisor = set1(g->divisor * g->divisors[pixel]);
   for (int j = 0; j < NV; ++j)
-    pool_store<kTail>(g->y + pixel * g->pitch + channel + j * kLanes, div(add(total[j], group[j]), divisor), n);
+    pool_store<kTail>(g->y + pixel * g->pitch + channel + j * kLanes, div(add(total[j], group[j]), divisor),
+                      n);
 }
 
 void pool_average_row(const PoolRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
-    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes) pool_average_vectors<4, false>(g, pixel, c, kLanes);
+    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
+      pool_average_vectors<4, false>(g, pixel, c, kLanes);
     for (; c + kLanes <= g->channels; c += kLanes) pool_average_vectors<1, false>(g, pixel, c, kLanes);
     if (c < g->channels) pool_average_vectors<1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
@@ -121,13 +133,17 @@ template <int kTapBytes>
 inline void pool_max_grad_pixels(const PoolGradRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
-    for (; c + kLanes <= g->channels; c += kLanes) pool_max_grad_vector<kTapBytes, false>(g, pixel, c, kLanes);
-    if (c < g->channels) pool_max_grad_vector<kTapBytes, true>(g, pixel, c, static_cast<int>(g->channels - c));
+    for (; c + kLanes <= g->channels; c += kLanes)
+      pool_max_grad_vector<kTapBytes, false>(g, pixel, c, kLanes);
+    if (c < g->channels)
+      pool_max_grad_vector<kTapBytes, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
 }
 void pool_max_grad_row(const PoolGradRow* g) {
-  if (g->tap_bytes == 1) pool_max_grad_pixels<1>(g);
-  else pool_max_grad_pixels<4>(g);
+  if (g->tap_bytes == 1)
+    pool_max_grad_pixels<1>(g);
+  else
+    pool_max_grad_pixels<4>(g);
 }
 
 // gx = sum of gy / divisor over the windows that span this input

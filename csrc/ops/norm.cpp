@@ -51,8 +51,11 @@ void map_rows(const NormShape& shape, const float* x, const float* gy, const Fac
   const auto kernel = kernels().norm.map;
   parallel_ranges(shape.rows, map_grain(shape), [&](int64_t begin, int64_t end) {
     const int64_t at = begin * shape.c;
-    const ChannelMap args{x + at, gy ? gy + at : nullptr, f.gain.data(), f.center.data(), f.scale.data(),
-                          f.offset.data(), y + at, end - begin, shape.c, shape.c};
+    const ChannelMap args{x + at,         gy ? gy + at : nullptr,
+                          f.gain.data(),  f.center.data(),
+                          f.scale.data(), f.offset.data(),
+                          y + at,         end - begin,
+                          shape.c,        shape.c};
     kernel(&args);
   });
 }
@@ -66,7 +69,7 @@ Sums gradient_sums(const NormShape& shape, const float* x, const float* gy, cons
       [&](int64_t i, Sums& partial) {
         const int64_t begin = i * step, rows = std::min(step, shape.rows - begin);
         partial = Sums(shape.c);
-        const ChannelSums args{x + begin * shape.c, gy + begin * shape.c, rows, shape.c, shape.c, center,
+        const ChannelSums args{x + begin * shape.c,  gy + begin * shape.c, rows, shape.c, shape.c, center,
                                partial.first.data(), partial.second.data()};
         kernel(&args);
       },
@@ -87,7 +90,8 @@ void ChannelMoments::merge(const ChannelMoments& block) {
     *this = block;
     return;
   }
-  const double n = static_cast<double>(block.count_), before = static_cast<double>(count_), total = before + n;
+  const double n = static_cast<double>(block.count_), before = static_cast<double>(count_),
+               total = before + n;
   for (size_t c = 0; c < mean_.size(); ++c) {
     const double delta = block.mean_[c] - mean_[c];
     mean_[c] += delta * (n / total);
@@ -109,7 +113,8 @@ void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, 
         std::vector<float> shift(static_cast<size_t>(shape.c));
         choose_shift(start, rows, shape.c, shift.data());
         Sums sums(shape.c);
-        const ChannelSums args{start, nullptr, rows, shape.c, shape.c, shift.data(), sums.first.data(), sums.second.data()};
+        const ChannelSums args{
+            start, nullptr, rows, shape.c, shape.c, shift.data(), sums.first.data(), sums.second.data()};
         kernel(&args);
         partial.merge(shape.c, rows, shift.data(), sums.first.data(), sums.second.data());
       },
@@ -125,7 +130,8 @@ void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, 
 void batch_norm_apply(const NormShape& shape, const View& x, const double* mean, const double* invstd,
                       const double* weight, const double* bias, const View& y) {
   if (x.dtype == DType::kFloat64) return ref::batch_norm_apply(shape, x, mean, invstd, weight, bias, y);
-  // x - center loses nothing when x is close to the mean; what the mean has beyond float goes into the offset.
+  // x - center loses nothing when x is close to the mean; what the mean has beyond float goes into the
+  // offset.
   Factors f(shape.c);
   for (int64_t c = 0; c < shape.c; ++c) {
     const double scale = invstd[c] * weight[c];

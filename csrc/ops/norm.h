@@ -1,5 +1,5 @@
-// Batch normalisation (Ioffe and Szegedy 2015) and its gradients. Views are (n, c, spatial...) in float32 (any
-// strides) or float64, which runs through ref/. Everything per channel is double.
+// Batch normalisation (Ioffe and Szegedy 2015) and its gradients. Views are (n, c, spatial...) in float32
+// (any strides) or float64, which runs through ref/. Everything per channel is double.
 #pragma once
 
 #include <vector>
@@ -9,9 +9,9 @@
 
 namespace pyconv {
 
-// Count, mean and sum of squared deviations per channel, merged by the formula of Chan, Golub and LeVeque (1979).
-// Every block of values brings its own shift, close to them, so that nothing cancels. A block may be a stretch of
-// rows, or the sums that a convolution's epilogue took of its output.
+// Count, mean and sum of squared deviations per channel, merged by the formula of Chan, Golub and LeVeque
+// (1979). Every block of values brings its own shift, close to them, so that nothing cancels. A block may be
+// a stretch of rows, or the sums that a convolution's epilogue took of its output.
 class ChannelMoments {
  public:
   // sum = sum of x - shift, squares = sum of (x - shift)^2, over `count` values of each channel.
@@ -42,7 +42,8 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
                          const View* gx);
 
 template <class Sum>
-void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, const Sum* sum, const Sum* squares) {
+void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, const Sum* sum,
+                           const Sum* squares) {
   ChannelMoments block;
   block.count_ = count;
   for (int64_t c = 0; c < channels; ++c) {

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int64_t kBlockWork = 1 << 15;  // element reads per block of rows: some 10 us
 
-// How rows of outputs (or of inputs) are cut into blocks. Few rows (a global pooling of one image) are also cut
-// along the channels.
+// How rows of outputs (or of inputs) are cut into blocks. Few rows (a global pooling of one image) are also
+// cut along the channels.
 struct Blocks {
   int64_t rows, channels;  // per block
   int64_t channel_blocks, count;
@@ -194,7 +194,8 @@ void average_pool_forward(const PoolShape& shape, Divisor divisor, const View& x
   ChannelsLastOutput to(y);
   const auto kernel = kernels().pool.average_row;
   const AxisWindows& a = w.axis[2];
-  const std::vector<float> d0 = divisors(w.axis[0], divisor), d1 = divisors(w.axis[1], divisor), d2 = divisors(a, divisor);
+  const std::vector<float> d0 = divisors(w.axis[0], divisor), d1 = divisors(w.axis[1], divisor),
+                           d2 = divisors(a, divisor);
   const float whole = divisor.divisor == 0 ? 1.0f : static_cast<float>(divisor.divisor);
   each_row(w.n * w.axis[0].out * w.axis[1].out, w.c, row_work(w, a.out), [&] {
     return [&, lists = ForwardRows()](int64_t row, int64_t channel, int64_t channels) mutable {
@@ -224,7 +225,8 @@ void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View
   ChannelsLastOutput to(gx);
   const auto kernel = kernels().pool.average_grad_row;
   const AxisWindows& a = w.axis[2];
-  const std::vector<float> d0 = divisors(w.axis[0], divisor), d1 = divisors(w.axis[1], divisor), d2 = divisors(a, divisor);
+  const std::vector<float> d0 = divisors(w.axis[0], divisor), d1 = divisors(w.axis[1], divisor),
+                           d2 = divisors(a, divisor);
   const float whole = divisor.divisor == 0 ? 1.0f : static_cast<float>(divisor.divisor);
   each_row(w.n * w.axis[0].in * w.axis[1].in, w.c, row_work(w, a.in), [&] {
     return [&, lists = BackwardRows()](int64_t row, int64_t channel, int64_t channels) mutable {

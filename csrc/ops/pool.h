@@ -14,8 +14,8 @@ void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* tap
 // The winners' positions in the input plane, row-major over its axes; -1 for a window without any input.
 void max_pool_indices(const PoolShape& shape, const void* taps, const View& indices);
 
-// What an average is divided by: `divisor` if it is not 0, else the number of taps that lie in the input, with
-// count_padding also those in its padding.
+// What an average is divided by: `divisor` if it is not 0, else the number of taps that lie in the input,
+// with count_padding also those in its padding.
 struct Divisor {
   bool count_padding;
   int64_t divisor;
@@ -23,8 +23,8 @@ struct Divisor {
 void average_pool_forward(const PoolShape& shape, Divisor divisor, const View& x, const View& y);
 void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View& gy, const View& gx);
 
-// y = 0; y[n, c, indices[n, c, i]] = x[n, c, i], the last of equal indices winning; and gx = gy at the indices.
-// Throws IndexError for an index outside the plane of y.
+// y = 0; y[n, c, indices[n, c, i]] = x[n, c, i], the last of equal indices winning; and gx = gy at the
+// indices. Throws IndexError for an index outside the plane of y.
 void max_unpool_forward(const char* op, const View& x, const View& indices, const View& y);
 void max_unpool_grad_input(const char* op, const View& gy, const View& indices, const View& gx);
 

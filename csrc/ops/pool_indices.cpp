@@ -37,12 +37,14 @@ void each_plane_block(const View& view, F&& f) {
   });
 }
 
-// The index is read once and checked where it is used: nothing that changes the array meanwhile can lead outside.
+// The index is read once and checked where it is used: nothing that changes the array meanwhile can lead
+// outside.
 int64_t checked_index(const char* op, int64_t index, int64_t pixels, const View& y) {
   if (index >= 0 && index < pixels) return index;
   Dims size;
   for (int a = 2; a < y.rank(); ++a) size.push(y.shape[a]);
-  throw IndexError(cat("[", op, "] indices holds ", index, ", expected 0 to ", pixels - 1, " (the output plane is ", text(size), ")"));
+  throw IndexError(cat("[", op, "] indices holds ", index, ", expected 0 to ", pixels - 1,
+                       " (the output plane is ", text(size), ")"));
 }
 
 template <class T>
@@ -50,10 +52,12 @@ void scatter(const char* op, const View& x, const View& indices, const View& y) 
   const Plane small(x), small_index(indices), large(y);
   each_plane_block(y, [&](int64_t n, int64_t c0, int64_t c1) {
     for (int64_t p = 0; p < large.pixels(); ++p)
-      for (int64_t c = c0; c < c1; ++c) y.as<T>()[n * y.strides[0] + c * y.strides[1] + large.offset(p)] = T(0);
+      for (int64_t c = c0; c < c1; ++c)
+        y.as<T>()[n * y.strides[0] + c * y.strides[1] + large.offset(p)] = T(0);
     for (int64_t i = 0; i < small.pixels(); ++i)
       for (int64_t c = c0; c < c1; ++c) {
-        const int64_t index = indices.as<int64_t>()[n * indices.strides[0] + c * indices.strides[1] + small_index.offset(i)];
+        const int64_t index =
+            indices.as<int64_t>()[n * indices.strides[0] + c * indices.strides[1] + small_index.offset(i)];
         const int64_t at = checked_index(op, index, large.pixels(), y);
         y.as<T>()[n * y.strides[0] + c * y.strides[1] + large.offset(at)] =
             x.as<T>()[n * x.strides[0] + c * x.strides[1] + small.offset(i)];
@@ -67,7 +71,8 @@ void gather(const char* op, const View& gy, const View& indices, const View& gx)
   each_plane_block(gx, [&](int64_t n, int64_t c0, int64_t c1) {
     for (int64_t i = 0; i < small.pixels(); ++i)
       for (int64_t c = c0; c < c1; ++c) {
-        const int64_t index = indices.as<int64_t>()[n * indices.strides[0] + c * indices.strides[1] + small_index.offset(i)];
+        const int64_t index =
+            indices.as<int64_t>()[n * indices.strides[0] + c * indices.strides[1] + small_index.offset(i)];
         const int64_t at = checked_index(op, index, large.pixels(), gy);
         gx.as<T>()[n * gx.strides[0] + c * gx.strides[1] + small.offset(i)] =
             gy.as<T>()[n * gy.strides[0] + c * gy.strides[1] + large.offset(at)];
@@ -87,7 +92,8 @@ void max_pool_indices(const PoolShape& shape, const void* taps, const View& indi
     for (; o[2] < w.axis[2].out; ++o[2])
       for (int64_t c = 0; c < w.c; ++c) {
         const int64_t element = (row * w.axis[2].out + o[2]) * w.c + c;
-        int64_t tap = bytes == 1 ? static_cast<const uint8_t*>(taps)[element] : static_cast<const int32_t*>(taps)[element];
+        int64_t tap = bytes == 1 ? static_cast<const uint8_t*>(taps)[element]
+                                 : static_cast<const int32_t*>(taps)[element];
         int64_t flat = 0, unit = 1;
         bool inside = true;
         for (int a = 2; a >= 0; --a) {
@@ -105,13 +111,17 @@ void max_pool_indices(const PoolShape& shape, const void* taps, const View& indi
 }
 
 void max_unpool_forward(const char* op, const View& x, const View& indices, const View& y) {
-  if (x.dtype == DType::kFloat64) scatter<double>(op, x, indices, y);
-  else scatter<float>(op, x, indices, y);
+  if (x.dtype == DType::kFloat64)
+    scatter<double>(op, x, indices, y);
+  else
+    scatter<float>(op, x, indices, y);
 }
 
 void max_unpool_grad_input(const char* op, const View& gy, const View& indices, const View& gx) {
-  if (gy.dtype == DType::kFloat64) gather<double>(op, gy, indices, gx);
-  else gather<float>(op, gy, indices, gx);
+  if (gy.dtype == DType::kFloat64)
+    gather<double>(op, gy, indices, gx);
+  else
+    gather<float>(op, gy, indices, gx);
 }
 
 }  // namespace pyconv

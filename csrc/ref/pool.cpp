@@ -88,14 +88,16 @@ void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* tap
   const int bytes = tap_bytes(shape);
   set_zero(w, gx);
   each_output(w, [&](int64_t n, int64_t c, const int64_t (&o)[3], int64_t number) {
-    const int64_t winner = bytes == 1 ? static_cast<const uint8_t*>(taps)[number] : static_cast<const int32_t*>(taps)[number];
+    const int64_t winner =
+        bytes == 1 ? static_cast<const uint8_t*>(taps)[number] : static_cast<const int32_t*>(taps)[number];
     each_tap(w, o, [&](const int64_t (&at)[3], int64_t tap) {
       if (tap == winner) *element(gx, n, c, at) += *element(gy, n, c, o);
     });
   });
 }
 
-void average_pool_forward(const PoolShape& shape, bool count_padding, int64_t divisor, const View& x, const View& y) {
+void average_pool_forward(const PoolShape& shape, bool count_padding, int64_t divisor, const View& x,
+                          const View& y) {
   const Windows w = make_windows(shape);
   each_output(w, [&](int64_t n, int64_t c, const int64_t (&o)[3], int64_t) {
     double sum = 0.0;

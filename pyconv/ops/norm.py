@@ -22,6 +22,7 @@ class BatchNorm(Op):
     def infer(shapes: Sequence[Shape | None], *, training: bool, momentum: float, eps: float) -> Record:
         """The output has the shape of x."""
         x, weight, bias, running_mean, running_var = shapes
+        assert x is not None  # `batch_norm` refuses None
         record = core.batch_norm_shape(x, running_mean, running_var, weight, bias, training)
         return Record((record.input_shape,), core=record)
 

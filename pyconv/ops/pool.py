@@ -81,6 +81,7 @@ class MaxPool(Op):
         ctx.save(taps)
         if not return_indices:
             return y
+        assert taps is not None
         return y, core.max_pool_indices(op, ctx.record.core, taps, x, ctx.channels_last)
 
     @staticmethod
@@ -88,6 +89,7 @@ class MaxPool(Op):
         """gx = sum of gy over the windows that x won."""
         if gy is None:
             return (None,)
+        assert ctx.saved is not None
         return (core.max_pool_backward(ctx.attrs["op"], ctx.record.core, gy, ctx.saved[0], True),)
 
 
@@ -158,6 +160,7 @@ class MaxUnpool(Op):
     @staticmethod
     def backward(ctx: Context, gy: Array) -> tuple[Array, None]:
         """Gather; indices are checked again."""
+        assert ctx.saved is not None
         spatial = len(ctx.attrs["output_size"])
         return core.max_unpool_backward(ctx.attrs["op"], gy, ctx.saved[0], spatial, True), None
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pyconv._backend import core
-from pyconv.ops.pool import (adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool1d, max_pool2d,
-                             max_unpool2d)
+from pyconv.ops.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool1d, max_pool2d, max_unpool2d
 from pyconv.tensor import Tensor
 
 

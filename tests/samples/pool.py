@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from samples import Hostile, Sample
 
 from pyconv.ops import pool
+from samples import Hostile, Sample
 
 try:
     import torch.nn.functional as tf
