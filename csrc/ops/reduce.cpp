@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/iterator.h"
 #include "ops/elementwise.h"
+#include "ops/reduce_float.h"
 #include "ref/reduce.h"
 
 namespace pyconv {
@@ -72,7 +73,10 @@ ReduceShape make_sum_to(DType dtype, const Dims& from, const Dims& to) {
 }
 
 void reduce(const ReduceShape& s, const View& x, const View& y) {
-  ref_reduce(s.op, x, s.reduced, s.correction, y);
+  if (s.kept.rank != y.rank() || y.count() == 0) return;
+  const bool truth = s.op == Reduction::kAny || s.op == Reduction::kAll;
+  if (x.dtype == DType::kFloat32 && !truth && s.count > 0) reduce_float(s, x, y);
+  else ref_reduce(s.op, x, s.reduced, s.correction, y);
 }
 
 void put_along_axis(const View& gy, const View& index, int axis, const View& gx) {
