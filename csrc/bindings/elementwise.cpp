@@ -67,6 +67,9 @@ class Argument {
       default: return true;
     }
   }
+  bool is_negative_number() const {
+    return number_ && PyObject_RichCompareBool(number_.ptr(), py::int_(0).ptr(), Py_LT) == 1;
+  }
   // The argument as a view; of a number: on one element of type `dtype` in here.
   const View& view(DType dtype) {
     if (!number_) return view_;
@@ -75,7 +78,10 @@ class Argument {
     view_.dtype = dtype;
     view_.data = &storage_;
     const double as_double = PyFloat_Check(number_.ptr()) ? PyFloat_AS_DOUBLE(number_.ptr()) : PyLong_AsDouble(number_.ptr());
-    if (as_double == -1.0 && PyErr_Occurred()) throw py::error_already_set();
+    if (as_double == -1.0 && PyErr_Occurred()) {
+      PyErr_Clear();
+      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(), ", which does not fit float64"));
+    }
     switch (dtype) {
       case DType::kFloat32: storage_.f32 = static_cast<float>(as_double); break;
       case DType::kFloat64: storage_.f64 = as_double; break;
@@ -153,6 +159,8 @@ py::array binary_by_name(const std::string& name, const py::object& left, const 
   b.promote(promotion);
   OpTypes t = types(op, promotion.result());
   if (is_comparison(op) && (!a.fits(t.compute) || !b.fits(t.compute))) t.compute = DType::kInt64;
+  if (op == Binary::kPow && t.compute != DType::kFloat32 && t.compute != DType::kFloat64 && b.is_negative_number())
+    throw ValueError(cat("[pow] b is ", py::str(right).cast<std::string>(), ", expected at least 0 for whole numbers"));
   const View &va = a.view(t.compute), &vb = b.view(t.compute);
   View y;
   py::array result = result_array(out, t.result, broadcast_shape(va.shape, vb.shape, name.c_str()), channels_last, name.c_str(), y);
@@ -201,7 +209,9 @@ void assign_from(py::array dst, const py::object& src) {
   if (overlaps_itself(d)) throw ValueError("[assign] dst has elements that share memory");
   Argument value(src, "assign", "src");
   const View& s = value.view(d.dtype);
-  if (broadcast_shape(d.shape, s.shape, "assign") != d.shape)
+  bool fits = s.rank() <= d.rank();
+  for (int i = 1; fits && i <= s.rank(); ++i) fits = s.shape[s.rank() - i] == 1 || s.shape[s.rank() - i] == d.shape[d.rank() - i];
+  if (!fits)
     throw ShapeError(cat("[assign] src is ", text(s.shape), ", which does not broadcast to dst (", text(d.shape), ")"));
   const py::gil_scoped_release release;
   assign(s, d);

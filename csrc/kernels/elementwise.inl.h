@@ -105,6 +105,17 @@ inline Vec rsqrt_grad(Vec gy, Vec y) { return mul(mul(mul(gy, set1(-0.5f)), y), 
 inline Vec reciprocal_grad(Vec gy, Vec y) { return mul(neg(gy), mul(y, y)); }
 inline Vec sigmoid_grad(Vec gy, Vec y) { return mul(gy, mul(y, sub(set1(1.0f), y))); }
 inline Vec tanh_grad(Vec gy, Vec y) { return mul(gy, mul(sub(set1(1.0f), y), add(set1(1.0f), y))); }
+// 2 / sqrt(pi) e^(-x^2)
+inline Vec erf_grad(Vec gy, Vec x) { return mul(mul(gy, set1(1.1283791670955126f)), exp(neg(mul(x, x)))); }
+// b a^(b-1), which is 0 for b = 0 whatever a.
+inline Vec pow_grad_base(Vec gy, Vec a, Vec b) {
+  return select(equal(b, zero()), zero(), mul(gy, mul(b, pow(a, sub(b, set1(1.0f))))));
+}
+// a^b log a, which is 0 for a = 0 and b >= 0.
+inline Vec pow_grad_exponent(Vec gy, Vec a, Vec b) {
+  const Mask none = mask_and(equal(a, zero()), less_equal(zero(), b));
+  return select(none, zero(), mul(gy, mul(pow(a, b), log(a))));
+}
 inline Vec div_grad(Vec gy, Vec y, Vec b) { return div(mul(neg(gy), y), b); }
 inline Vec maximum_grad(Vec gy, Vec a, Vec b) {
   return select(less(a, b), zero(), select(equal(a, b), mul(gy, set1(0.5f)), gy));
@@ -171,6 +182,9 @@ constexpr ElementwiseKernels elementwise_kernels() {
   u(Unary::kRelu, &unary_loop<relu>);
   u(Unary::kClamp, &clamp_loop);
   u(Unary::kExp, &unary_loop<exp>);
+  u(Unary::kExpm1, &unary_loop<expm1>);
+  u(Unary::kLog1p, &unary_loop<log1p>);
+  u(Unary::kErf, &unary_loop<erf>);
   u(Unary::kLog, &unary_loop<log>);
   u(Unary::kSqrt, &unary_loop<sqrt>);
   u(Unary::kRsqrt, &unary_loop<rsqrt>);
@@ -185,6 +199,8 @@ constexpr ElementwiseKernels elementwise_kernels() {
   b(Binary::kSub, &binary_loop<sub>);
   b(Binary::kMul, &binary_loop<mul>);
   b(Binary::kDiv, &binary_loop<div>);
+  b(Binary::kPow, &binary_loop<pow>);
+  b(Binary::kErfGrad, &binary_loop<erf_grad>);
   b(Binary::kMinimum, &binary_loop<minimum>);
   b(Binary::kMaximum, &binary_loop<maximum>);
   b(Binary::kEq, &compare_loop<Compare::kEq, false>);
@@ -208,6 +224,8 @@ constexpr ElementwiseKernels elementwise_kernels() {
   const auto t = [&k](Ternary op, MapLoop loop) { k.ternary[static_cast<int>(op)] = loop; };
   t(Ternary::kWhere, &where_loop);
   t(Ternary::kDivGrad, &ternary_loop<div_grad>);
+  t(Ternary::kPowGradBase, &ternary_loop<pow_grad_base>);
+  t(Ternary::kPowGradExponent, &ternary_loop<pow_grad_exponent>);
   t(Ternary::kMinimumGrad, &ternary_loop<minimum_grad>);
   t(Ternary::kMaximumGrad, &ternary_loop<maximum_grad>);
   return k;

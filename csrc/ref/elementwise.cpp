@@ -43,6 +43,14 @@ bool is_nan(T x) {
   return x != x;
 }
 
+// The nearest value that T has.
+template <class T>
+T saturate(double x) {
+  if (x >= static_cast<double>(std::numeric_limits<T>::max())) return std::numeric_limits<T>::max();
+  if (x <= static_cast<double>(std::numeric_limits<T>::min())) return std::numeric_limits<T>::min();
+  return static_cast<T>(x);
+}
+
 // --- arithmetic on any number ---
 struct Neg { template <class T> static auto run(T a, const double*) { return kFloat<T> ? -wide(a) : Wide<T>{} - wide(a); } };
 struct Abs { template <class T> static auto run(T a, const double*) { return a < T{} ? Wide<T>{} - wide(a) : kFloat<T> ? static_cast<Wide<T>>(std::fabs(static_cast<double>(a))) : wide(a); } };
@@ -53,10 +61,8 @@ struct Clamp {
   template <class T> static auto run(T a, const double* p) {
     if constexpr (kFloat<T>) return is_nan(a) ? double{a} : std::fmin(std::fmax(a, p[0]), p[1]);
     else {
-      // The bounds are whole numbers or infinite; compare in the wider type of each.
-      const double x = static_cast<double>(a);
-      if (x > p[1] || p[0] > p[1]) return static_cast<T>(p[1]);
-      return x < p[0] ? static_cast<T>(p[0]) : a;
+      const T lo = saturate<T>(p[0]), hi = saturate<T>(p[1]), raised = a < lo ? lo : a;
+      return raised > hi ? hi : raised;
     }
   }
 };

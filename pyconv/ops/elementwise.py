@@ -15,12 +15,16 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
-from pyconv.tensor import Array, Context, Node, Op, Record, Shape, Tensor, apply, mode
+from pyconv.tensor import FLOATS, Array, Context, Node, Op, Record, Shape, Tensor, apply, mode
 
 Number = bool | int | float
 _BOOL = np.dtype(bool)
 _ARRAYS = (Tensor, np.ndarray)
 _OPERANDS = (Tensor, np.ndarray, int, float, np.generic)
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape)) or "()"
 
 
 def _broadcast(op: str, a: Shape, b: Shape) -> Shape:
@@ -29,9 +33,8 @@ def _broadcast(op: str, a: Shape, b: Shape) -> Shape:
     out = list(a if len(a) >= len(b) else b)
     for i in range(-min(len(a), len(b)), 0):
         if a[i] != b[i] and a[i] != 1 and b[i] != 1:
-            text_a, text_b = ("x".join(map(str, s)) for s in (a, b))
             raise ShapeError(
-                f"[{op}] shapes {text_a} and {text_b} do not broadcast: {a[i]} and {b[i]} differ and neither is 1"
+                f"[{op}] shapes {_text(a)} and {_text(b)} do not broadcast: {a[i]} and {b[i]} differ and neither is 1"
             )
         out[i] = b[i] if a[i] == 1 else a[i]
     return tuple(out)
@@ -454,6 +457,8 @@ def div(a: Any, b: Any) -> Any:
 
 def pow(a: Any, b: Any) -> Any:
     """a to the power of b."""
+    if isinstance(b, (int, float)) and b == 2 and isinstance(a, _ARRAYS) and a.dtype in FLOATS:
+        return apply(Square, a)
     return _two(Pow, a, b)
 
 
@@ -676,7 +681,7 @@ def _inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any
         arrays.append(None)
     record = op.infer([None if a is None else a.shape for a in arrays], **attrs)
     if record.shapes[0] != x.shape:
-        raise ShapeError(f"[{name}] the result has shape {record.shapes[0]}, which is not x's, {x.shape}")
+        raise ShapeError(f"[{name}] the result has shape {_text(record.shapes[0])}, but x has {_text(x.shape)}")
     needs = tuple(wanted and isinstance(t, Tensor) and t.requires_grad for t in inputs)
     ctx = Context(record, attrs, needs, True)
     out = arrays[0]
@@ -772,7 +777,8 @@ METHODS: dict[str, Any] = {
     "__sub__": _operator(Sub), "__rsub__": _operator(Sub, True),
     "__mul__": _operator(Mul), "__rmul__": _operator(Mul, True),
     "__truediv__": _operator(Div), "__rtruediv__": _operator(Div, True),
-    "__pow__": _operator(Pow), "__rpow__": _operator(Pow, True),
+    "__pow__": lambda self, other: pow(self, other) if isinstance(other, _OPERANDS) else NotImplemented,
+    "__rpow__": _operator(Pow, True),
     "__and__": _operator(LogicalAnd), "__or__": _operator(LogicalOr), "__xor__": _operator(LogicalXor),
     "__eq__": _operator(Eq), "__ne__": _operator(Ne), "__lt__": _operator(Lt), "__le__": _operator(Le),
     "__gt__": _operator(Gt), "__ge__": _operator(Ge),

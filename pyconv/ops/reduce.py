@@ -7,6 +7,7 @@ and as the smallest element.
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -239,6 +240,10 @@ def _var(op: str, x: Any, dim: Any, unbiased: bool | None, keepdim: bool, correc
         raise ValueError(f"[{op}] unbiased and correction are both given, expected at most one of them")
     if correction is None:
         correction = 0.0 if unbiased is False else 1.0
+    if isinstance(correction, bool) or not isinstance(correction, (int, float)):
+        raise TypeError(f"[{op}] correction is {type(correction).__name__}, expected a number")
+    if not math.isfinite(correction):
+        raise ValueError(f"[{op}] correction is {correction}, expected a finite number")
     return apply(Var, x, axes=_axes(op, _shape(x, op), dim), keepdim=keepdim, correction=float(correction))
 
 

@@ -111,9 +111,9 @@ def test_gradcheck(sample: Sample):
             directions += [np.eye(1, x.size, i).reshape(x.shape) for i in range(x.size)]
         for v in directions:
             moved = list(arrays)
-            moved[index] = x + step * v
+            moved[index] = np.asarray(x + step * v)
             above, size = _value(sample, moved, weights)
-            moved[index] = x - step * v
+            moved[index] = np.asarray(x - step * v)
             below, _ = _value(sample, moved, weights)
             numeric, analytic = (above - below) / (2 * step), float((gradient * v).sum())
             limit = allowed * (size + float(np.abs(gradient * v).sum()))
@@ -163,7 +163,9 @@ def _strided(a: np.ndarray) -> np.ndarray:
 
 
 def _other_order(a: np.ndarray) -> np.ndarray:
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) if a.ndim > 2 else np.asfortranarray(a)
+    if a.ndim > 2:
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+    return np.asfortranarray(a) if a.ndim else a
 
 
 def _misaligned(a: np.ndarray) -> np.ndarray:
