@@ -144,6 +144,22 @@ def batch_norm_backward(shape: NormShape, x: Array, gy: Array, saved: Array, wei
                         want_gx: bool, channels_last: bool) -> tuple[Array | None, Array, Array]: ...
 
 # --- softmax ---
+def softmax_axis(op: str, shape: Sequence[int], dim: int) -> int: ...
+def softmax_forward(x: Array, dim: int, logarithm: bool, channels_last: bool) -> Array: ...
+def softmax_backward(y: Array, gy: Array, dim: int, logarithm: bool, channels_last: bool) -> Array: ...
+def class_loss_shape(
+    op: str, x: Sequence[int], target: Sequence[int], weight: Sequence[int] | None, soft: bool
+) -> tuple[int, ...]: ...
+def cross_entropy_forward(
+    x: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float, reduction: str,
+    want_slopes: bool
+) -> tuple[Array, Array | None, float]: ...
+def cross_entropy_backward(slopes: Array, gy: Array, scale: float, shape: Sequence[int], channels_last: bool) -> Array: ...
+def nll_forward(x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str) -> tuple[Array, float]: ...
+def nll_backward(
+    target: Array, weight: Array | None, gy: Array, ignore_index: int, scale: float, shape: Sequence[int],
+    channels_last: bool
+) -> Array: ...
 
 # --- random ---
 random_group: int
@@ -159,4 +175,26 @@ def random_permutation(n: int, seed: int, stream: int, position: int) -> Array: 
 def dropout(x: Array, keep: float, seed: int, stream: int, position: int, channels_last: bool) -> Array: ...
 
 # --- optim ---
+def sgd_step(
+    params: list[Array], grads: list[Array], momentum_buffers: list[Array], lr: float, momentum: float,
+    dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool
+) -> None: ...
+def adam_step(
+    params: list[Array], grads: list[Array], exp_avgs: list[Array], exp_avg_sqs: list[Array],
+    max_exp_avg_sqs: list[Array], steps: list[int], lr: float, beta1: float, beta2: float, eps: float,
+    weight_decay: float, decoupled: bool, amsgrad: bool, maximize: bool
+) -> None: ...
+def adagrad_step(
+    params: list[Array], grads: list[Array], sums: list[Array], steps: list[int], lr: float, lr_decay: float,
+    weight_decay: float, eps: float, maximize: bool
+) -> None: ...
+def adadelta_step(
+    params: list[Array], grads: list[Array], square_avgs: list[Array], acc_deltas: list[Array], lr: float, rho: float,
+    eps: float, weight_decay: float, maximize: bool
+) -> None: ...
+def rmsprop_step(
+    params: list[Array], grads: list[Array], square_avgs: list[Array], grad_avgs: list[Array],
+    momentum_buffers: list[Array], lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
+    centered: bool, maximize: bool
+) -> None: ...
 
