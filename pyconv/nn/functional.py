@@ -11,10 +11,22 @@ from typing import Any
 from pyconv.ops import elementwise
 from pyconv.ops.conv import conv1d, conv2d, conv3d
 from pyconv.ops.gemm import linear
+from pyconv.ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
 from pyconv.ops.shape import flatten
+from pyconv.ops.softmax import cross_entropy, log_softmax, nll_loss, softmax
 from pyconv.tensor import Tensor
 
-__all__ = ["conv1d", "conv2d", "conv3d", "flatten", "linear", "relu", "relu_", "sigmoid", "tanh"]
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "cross_entropy",
+           "flatten", "huber_loss", "kl_div", "l1_loss", "linear", "log_softmax", "mse_loss", "nll_loss", "relu", "relu_",
+           "sigmoid", "smooth_l1_loss", "softmax", "tanh"]
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
