@@ -1,6 +1,7 @@
-// Weight and bias gradients. For every filter row (z tap, y tap) the products x^T gy over the pixels of a
-// chunk: x is read K-major, so nothing is transposed. A chunk's sum is merged with the others in order.
+// Weight and bias gradients: for every run of a pixel the products x^T gy over the pixels of a chunk. x is
+// read K-major, so nothing is transposed. The sums of the chunks are merged in order.
 #include <algorithm>
+#include <vector>
 
 #include "core/arena.h"
 #include "core/parallel.h"
@@ -13,6 +14,8 @@
 
 namespace pyconv {
 namespace {
+
+constexpr int64_t kPieceRows = 192;  // a multiple of all tile heights
 
 // The blocks of pixels: rows_per_block output rows, x_tile columns. A chunk is a stretch of blocks.
 struct Blocks {
@@ -31,35 +34,50 @@ struct Blocks {
   }
 };
 
-// One unit of a weight gradient: the runs of one filter row, one panel of output channels, one group.
-struct Unit {
-  int64_t group, panel, filter_row;
+// A stretch of rows of the gradient: `rows` consecutive elements of one run, the first of which is row `row`.
+struct Piece {
+  int64_t offset, row, rows;
 };
 
-// partial[tap][c][k] += x^T gy over one segment of pixels, for one unit.
-void accumulate(const ConvShape& s, const RowProblem& p, const Strip& strip, const Unit& unit, const float* origin,
-                const float* gy, int64_t rows, int64_t columns, bool first, float* partial) {
-  const int64_t panel_width = kernels().gemm.panel, column = unit.panel * panel_width;
-  const int64_t runs_per_row = static_cast<int64_t>(strip.runs().size()) / (p.axis[0].taps * p.axis[1].taps);
+std::vector<Piece> pieces(const Strip& strip) {
+  std::vector<Piece> list;
+  int64_t row = 0;
+  for (const Run& run : strip.runs())
+    for (int64_t done = 0; done < run.length;) {
+      const int64_t rows = std::min(kPieceRows, run.length - done);
+      list.push_back({run.offset + done, row, rows});
+      done += rows;
+      row += rows;
+    }
+  return list;
+}
+
+// The same stretch of pixels for every piece: where it starts, how many rows and columns of pixels it has.
+struct Pixels {
+  const float *x, *gy;
+  int64_t rows, columns;
+  bool first;  // of its chunk
+};
+
+// partial[row][k] += x^T gy over these pixels, for one group, one piece of rows, one panel of columns.
+void accumulate(const ConvShape& s, const RowProblem& p, const Strip& strip, const Pixels& pixels, int64_t group,
+                const Piece& piece, int64_t panel, float* partial) {
+  const int64_t panel_width = kernels().gemm.panel, column = panel * panel_width;
   OuterGemmArgs g{};
+  g.a = pixels.x + group * p.src_channels + piece.offset;
   g.a_outer = strip.row_step();
   g.a_inner = strip.column_step();
-  g.b = gy + unit.group * p.out_channels + column;
+  g.b = pixels.gy + group * p.out_channels + column;
   g.b_outer = p.axis[2].count * s.k;
   g.b_inner = s.k;
-  g.outer = rows;
-  g.inner = columns;
-  g.c = partial + (unit.group * p.depth() + unit.filter_row * p.axis[2].taps * p.src_channels) * p.out_channels + column;
+  g.outer = pixels.rows;
+  g.inner = pixels.columns;
+  g.c = partial + (group * p.depth() + piece.row) * p.out_channels + column;
   g.ldc = p.out_channels;
+  g.rows = piece.rows;
   g.columns = static_cast<int>(std::min(panel_width, p.out_channels - column));
-  g.first = first;
-  for (int64_t r = 0; r < runs_per_row; ++r) {
-    const Run& run = strip.runs()[static_cast<size_t>(unit.filter_row * runs_per_row + r)];
-    g.a = origin + unit.group * p.src_channels + run.offset;
-    g.rows = run.length;
-    kernels().gemm.outer_gemm(&g);
-    g.c += run.length * p.out_channels;
-  }
+  g.first = pixels.first;
+  kernels().gemm.outer_gemm(&g);
 }
 
 }  // namespace
@@ -75,23 +93,25 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   if (plan.algorithm == ConvAlgorithm::kReference) return ref::conv_grad_weight(s, gy, x, gw);
   const Blocks blocks{p, plan};
   const int64_t panels = ceil_div(p.out_channels, int64_t{kernels().gemm.panel});
-  const int64_t filter_rows = p.axis[0].taps * p.axis[1].taps, units = p.groups * panels * filter_rows;
   Scratch<float> partials(plan.chunks * p.groups * group_floats);
   parallel_for(plan.chunks * plan.parts, [&](int64_t task) {
     const int64_t chunk = task / plan.parts, part = task % plan.parts;
     float* partial = partials.data() + chunk * p.groups * group_floats;
     Strip strip(p, plan.rows_per_block, plan.x_tile);
+    const std::vector<Piece> list = pieces(strip);
+    const int64_t piece_count = static_cast<int64_t>(list.size()), units = p.groups * panels * piece_count;
     bool first = true;
-    blocks.each(chunk, [&](const std::vector<Segment>& list, int64_t x0, int64_t x1) {
-      strip.load(x, list, x0, x1);
-      for (size_t i = 0; i < list.size(); ++i) {
-        const Segment& segment = list[i];
+    blocks.each(chunk, [&](const std::vector<Segment>& segments, int64_t x0, int64_t x1) {
+      strip.load(x, segments, x0, x1);
+      for (size_t i = 0; i < segments.size(); ++i) {
+        const Segment& segment = segments[i];
         const int64_t row = (segment.n * p.axis[0].count + segment.z) * p.axis[1].count + segment.y0;
+        const Pixels pixels{strip.origin(i), gy + (row * p.axis[2].count + x0) * s.k, segment.y1 - segment.y0, x1 - x0,
+                            first};
         for (int64_t u = units * part / plan.parts; u < units * (part + 1) / plan.parts; ++u) {
           poll_interrupt();
-          const Unit unit{u / filter_rows / panels, u / filter_rows % panels, u % filter_rows};
-          accumulate(s, p, strip, unit, strip.origin(i), gy + (row * p.axis[2].count + x0) * s.k,
-                     segment.y1 - segment.y0, x1 - x0, first, partial);
+          accumulate(s, p, strip, pixels, u / piece_count / panels, list[static_cast<size_t>(u % piece_count)],
+                     u / piece_count % panels, partial);
         }
         first = false;
       }

@@ -18,7 +18,7 @@ constexpr int64_t kWidestRow = 512;            // a longer output row is cut int
 constexpr int64_t kTasks = 64;                 // for the threads to share, where the problem allows
 constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
-constexpr int64_t kMaxChunks = 16;
+constexpr int64_t kMaxChunks = 16, kChunkPixels = 512;
 
 void block_size(const RowProblem& p, ConvPlan& plan) {
   const int64_t width = std::max<int64_t>(p.axis[2].count, 1);
@@ -67,8 +67,10 @@ ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
   if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");
   const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile);
   const int64_t floats = shape.k * p.depth();
+  // Each chunk writes and reads all of the gradient once: that pays when it sums over many pixels.
+  const int64_t worthwhile = std::min(kMaxChunks, p.rows() * p.axis[2].count / kChunkPixels);
+  const int64_t affordable = std::min(worthwhile, kPartialFloats / std::max<int64_t>(floats, 1));
   const int64_t units = p.groups * PanelLayout(p.depth(), p.out_channels).panels() * p.axis[0].taps * p.axis[1].taps;
-  const int64_t affordable = std::min(kMaxChunks, kPartialFloats / std::max<int64_t>(floats, 1));
   plan.chunks = std::clamp<int64_t>(affordable, 1, std::max<int64_t>(blocks, 1));
   plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.chunks), 1, units);
   plan.workspace_bytes = plan.chunks * floats * 4;
