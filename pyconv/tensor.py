@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -115,8 +115,8 @@ class Tensor:
 
     def __init__(self, array: Array | None, requires_grad: bool = False, *, meta: tuple[Shape, Any] | None = None,
                  version: list[int] | None = None) -> None:
-        self._array = array
-        self._meta = meta  # (shape, dtype) of a tensor without memory
+        self._array: Any = array
+        self._meta: Any = meta  # (shape, dtype) of a tensor without memory
         self._version = [0] if version is None else version  # shared by views of one memory
         self._node: Node | None = None
         self._slot = 0
@@ -124,6 +124,11 @@ class Tensor:
         self._ready_hooks: list[Callable] | None = None
         self.grad: Tensor | None = None
         self.requires_grad = requires_grad
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The methods that pyconv.ops adds."""
 
     # --- what it is -----------------------------------------------------------------------------
     @property
