@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyconv.nn import functional
-from pyconv.nn.arguments import flag, number
+from pyconv.nn.arguments import number, only
 from pyconv.nn.module import Module
 
 
@@ -13,7 +13,8 @@ class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         self.p = number(self._get_name(), "p", p, 0, 1)
-        self.inplace = flag(self._get_name(), "inplace", inplace)
+        only(self._get_name(), "inplace", inplace, False)
+        self.inplace = False
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -22,6 +23,8 @@ class _Dropout(Module):
 
 class Dropout(_Dropout):
     """In training, zeroes elements with probability ``p`` and scales the others by 1 / (1 - p); else the identity.
+
+    ``inplace=True`` is not supported and raises ValueError.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
@@ -32,7 +35,7 @@ class Dropout(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """Any shape to the same shape."""
-        return functional.dropout(input, self.p, self.training, self.inplace)
+        return functional.dropout(input, self.p, self.training)
 
 
 class Dropout1d(_Dropout):
@@ -40,7 +43,7 @@ class Dropout1d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """(N, C, L) or (C, L) to the same shape."""
-        return functional.dropout1d(input, self.p, self.training, self.inplace)
+        return functional.dropout1d(input, self.p, self.training)
 
 
 class Dropout2d(_Dropout):
@@ -51,4 +54,12 @@ class Dropout2d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """(N, C, H, W) or (C, H, W) to the same shape."""
-        return functional.dropout2d(input, self.p, self.training, self.inplace)
+        return functional.dropout2d(input, self.p, self.training)
+
+
+class Dropout3d(_Dropout):
+    """Dropout of whole channels of (N, C, D, H, W) or (C, D, H, W); see `Dropout2d`."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, D, H, W) or (C, D, H, W) to the same shape."""
+        return functional.dropout3d(input, self.p, self.training)

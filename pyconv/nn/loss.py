@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from pyconv.nn import functional
-from pyconv.nn.arguments import number, only, whole
+from pyconv.nn.arguments import flag, number, only, whole
 from pyconv.nn.module import Module
 from pyconv.tensor import Tensor
 
 
 class _Loss(Module):
     reduction: str
+    _reductions: tuple[str, ...] = ("none", "mean", "sum")
 
     def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean") -> None:
         super().__init__()
         layer = self._get_name()
         only(layer, "size_average", size_average, None)
         only(layer, "reduce", reduce, None)
-        if reduction not in ("none", "mean", "sum"):
-            raise ValueError(f"[{layer}] reduction is {reduction!r}, expected 'none', 'mean' or 'sum'")
+        if reduction not in self._reductions:
+            known = ", ".join(map(repr, self._reductions))
+            raise ValueError(f"[{layer}] reduction is {reduction!r}, expected one of {known}")
         self.reduction = reduction
 
 
@@ -40,9 +42,10 @@ class CrossEntropyLoss(_WeightedLoss):
     ``CrossEntropyLoss(weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
     label_smoothing=0.0)``; see `functional.cross_entropy`.
 
+    >>> import pyconv
     >>> from pyconv import nn
-    >>> nn.CrossEntropyLoss(label_smoothing=0.1).reduction
-    'mean'
+    >>> round(nn.CrossEntropyLoss()(pyconv.tensor([[0.0, 0.0]]), pyconv.tensor([1])).item(), 4)
+    0.6931
     """
 
     def __init__(self, weight: Tensor | None = None, size_average: None = None, ignore_index: int = -100,
@@ -85,3 +88,71 @@ class L1Loss(_Loss):
     def forward(self, input: Any, target: Any) -> Any:
         """Two tensors of one shape to a scalar, or to that shape without reduction."""
         return functional.l1_loss(input, target, reduction=self.reduction)
+
+
+class SmoothL1Loss(_Loss):
+    """A square below a distance of ``beta``, straight beyond; see `functional.smooth_l1_loss`."""
+
+    def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean",
+                 beta: float = 1.0) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.beta = number("SmoothL1Loss", "beta", beta, 0, float("inf"))
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Two tensors of one shape to a scalar, or to that shape without reduction."""
+        return functional.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HuberLoss(_Loss):
+    """Half the square below a distance of ``delta``, straight beyond; see `functional.huber_loss`."""
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
+        self.delta = number("HuberLoss", "delta", delta, 0, float("inf"))
+        if self.delta == 0:
+            raise ValueError("[HuberLoss] delta is 0.0, expected a number above 0")
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Two tensors of one shape to a scalar, or to that shape without reduction."""
+        return functional.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class BCELoss(_WeightedLoss):
+    """Cross-entropy of probabilities with targets between 0 and 1; see `functional.binary_cross_entropy`."""
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Two tensors of one shape to a scalar, or to that shape without reduction."""
+        return functional.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """Sigmoid and `BCELoss` in one, without overflow; see `functional.binary_cross_entropy_with_logits`."""
+
+    weight: Tensor | None
+    pos_weight: Tensor | None
+
+    def __init__(self, weight: Tensor | None = None, size_average: None = None, reduce: None = None,
+                 reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Two tensors of one shape to a scalar, or to that shape without reduction."""
+        return functional.binary_cross_entropy_with_logits(input, target, weight=self.weight, reduction=self.reduction,
+                                                           pos_weight=self.pos_weight)
+
+
+class KLDivLoss(_Loss):
+    """Kullback-Leibler divergence of log-probabilities from targets; see `functional.kl_div`."""
+
+    _reductions = ("none", "mean", "sum", "batchmean")
+
+    def __init__(self, size_average: None = None, reduce: None = None, reduction: str = "mean",
+                 log_target: bool = False) -> None:
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = flag("KLDivLoss", "log_target", log_target)
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Two tensors of one shape to a scalar, or to that shape without reduction."""
+        return functional.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)

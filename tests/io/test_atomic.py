@@ -9,9 +9,10 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 
-from pyconv.io import atomic_write
+from pyconv.io import atomic_write, load_safetensors, save_safetensors
 
 
 def leftovers(folder):
@@ -75,9 +76,42 @@ def test_misuse(tmp_path):
         pass
 
 
-def test_kill_during_save_leaves_an_old_or_new_file(tmp_path):
-    """A process that saves in a loop is killed at many different moments; the file always loads."""
+def test_a_full_disk_leaves_the_old_file(tmp_path):
+    """A limit on file sizes makes write fail in the middle, as a full disk would."""
     path = tmp_path / "weights.safetensors"
+    save_safetensors({"a": np.arange(3.0)}, path)
+    script = textwrap.dedent("""
+        import resource, sys
+        import numpy as np
+        from pyconv.io import save_safetensors
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            save_safetensors({"a": np.zeros(1_000_000)}, sys.argv[1])
+        except OSError as error:
+            print(error.strerror)
+    """)
+    run = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+    assert run.stdout == "File too large\n"
+    assert os.listdir(tmp_path) == [path.name]
+    assert load_safetensors(path)["a"].array.tolist() == [0, 1, 2]
+
+
+def test_an_error_of_the_disk_while_flushing(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def broken(handle):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match=r"Input/output error"), atomic_write(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"old"
+    assert leftovers(tmp_path) == []
+
+
+def kill_while_saving(path, attempts):
+    """A process that saves in a loop is killed at many different moments; the file always loads."""
     script = textwrap.dedent("""
         import sys
         import numpy as np
@@ -87,12 +121,10 @@ def test_kill_during_save_leaves_an_old_or_new_file(tmp_path):
             save_safetensors({"a": value, "b": value}, sys.argv[1])
             print(round, flush=True)
     """)
-    from pyconv.io import load_safetensors
-
-    for attempt in range(8):
+    for attempt in range(attempts):
         process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE)
         process.stdout.readline()  # the first save is through
-        time.sleep(0.0037 * attempt)
+        time.sleep(0.0037 * (attempt % 20))
         process.send_signal(signal.SIGKILL)
         process.stdout.close()
         process.wait()
@@ -101,3 +133,12 @@ def test_kill_during_save_leaves_an_old_or_new_file(tmp_path):
         assert a.shape == b.shape == (300_000,)
         assert (a == a[0]).all()
         assert (b == a[0]).all()
+
+
+def test_kill_during_save_leaves_an_old_or_new_file(tmp_path):
+    kill_while_saving(tmp_path / "weights.safetensors", 8)
+
+
+@pytest.mark.full
+def test_kill_during_save_many_times(tmp_path):
+    kill_while_saving(tmp_path / "weights.safetensors", 400)

@@ -1,0 +1,198 @@
+"""summary: shapes, parameters, multiply-adds, receptive fields, and that nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import pyconv
+from pyconv import models, nn
+from pyconv.nn.summary import summary
+from pyconv.tensor import listeners
+
+
+def column(model, size, name):
+    return {row.path: getattr(row, name) for row in summary(model, size).rows}
+
+
+def test_lenet5():
+    result = summary(models.lenet5(), (1, 1, 32, 32))
+    assert result.total_parameters == result.trainable_parameters == 61_706
+    assert result.total_macs == 416_520
+    assert result.parameter_bytes == 4 * 61_706
+    rows = {row.path: row for row in result.rows}
+    assert list(rows) == ["conv1", "act1", "pool1", "conv2", "act2", "pool2", "flatten", "fc1", "act3", "fc2", "act4",
+                          "fc3"]
+    assert {name: rows[name].macs for name in ("conv1", "conv2", "fc1", "fc2", "fc3")} == {
+        "conv1": 117_600, "conv2": 240_000, "fc1": 48_000, "fc2": 10_080, "fc3": 840}
+    fields = {name: row.receptive_field[0] for name, row in rows.items()}
+    assert [fields[n] for n in ("conv1", "pool1", "conv2", "pool2", "flatten", "fc1", "fc3")] == [
+        5, 6, 14, 16, 16, 32, 32]
+    assert rows["pool2"].output_shape == (1, 16, 5, 5)
+    assert rows["fc3"].output_shape == (1, 10)
+
+
+def test_lenet1():
+    result = summary(models.lenet1(), (1, 1, 28, 28))
+    assert (result.total_parameters, result.total_macs) == (3_246, 136_320)
+
+
+def test_multiply_adds_are_for_the_batch():
+    assert summary(models.lenet5(), (7, 1, 32, 32)).total_macs == 7 * 416_520
+
+
+def test_stacked_filters_see_as_much_as_one_larger():
+    """Two 3x3 filters see 5x5, three see 7x7 (Simonyan and Zisserman 2015)."""
+    model = nn.Sequential(*[nn.Conv2d(4, 4, 3, device="meta") for _ in range(3)])
+    assert column(model, (1, 4, 16, 16), "receptive_field") == {"0": (3, 3), "1": (5, 5), "2": (7, 7)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "field"),
+    [
+        ([nn.Conv2d(1, 1, (3, 5), stride=(2, 1)), nn.Conv2d(1, 1, 3)], (7, 7)),
+        ([nn.Conv2d(1, 1, 3, dilation=2), nn.Conv2d(1, 1, 3, dilation=4)], (13, 13)),
+        ([nn.AvgPool2d(2), nn.Conv2d(1, 1, 1)], (2, 2)),
+        ([nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)], (32, 32)),
+        ([nn.Conv2d(1, 1, 3, padding=1), nn.AdaptiveMaxPool2d(5)], (10, 10)),
+        ([nn.MaxPool2d(3, 2, dilation=2)], (5, 5)),
+    ],
+)
+def test_receptive_fields(layers, field):
+    assert summary(nn.Sequential(*layers), (1, 1, 32, 32)).rows[-1].receptive_field == field
+
+
+def test_one_and_three_axes():
+    assert summary(nn.Sequential(nn.Conv1d(2, 3, 5)), (1, 2, 9)).rows[0].receptive_field == (5,)
+    row = summary(nn.Sequential(nn.Conv3d(2, 3, (1, 2, 3))), (1, 2, 9, 9, 9)).rows[0]
+    assert row.receptive_field == (1, 2, 3)
+    assert row.macs == 9 * 8 * 7 * 3 * 2 * 6
+    assert summary(nn.Linear(3, 4), (5, 3)).rows[0].receptive_field is None
+
+
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Conv2d(1, 2, 3, padding=1)
+        self.right = nn.Conv2d(1, 2, 7, padding=3)
+        self.after = nn.Conv2d(2, 2, 3)
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.after(self.left(x) + self.right(x))
+
+
+def test_the_largest_branch_counts_and_uncalled_layers_are_listed():
+    result = summary(Branches(), (1, 1, 9, 9))
+    rows = {row.path: row for row in result.rows}
+    assert rows["after"].receptive_field == (9, 9)
+    assert rows["unused"].output_shape is None
+    assert rows["unused"].parameters == 12
+    assert sum(row.parameters for row in result.rows) == result.total_parameters
+    assert "not called" in str(result)
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.scale = nn.Parameter(np.ones(4, np.float32))
+
+    def forward(self, x):
+        return nn.functional.linear(self.layer(self.layer(x)), self.layer.weight) * self.scale
+
+
+def test_shared_layers_count_once_and_functional_calls_belong_to_their_module():
+    model = Shared()
+    model.layer.requires_grad_(False)
+    result = summary(model, (1, 4))
+    assert [(row.path, row.parameters, row.macs) for row in result.rows] == [
+        ("layer", 20, 16), ("layer", 0, 16), ("", 4, 16)]
+    assert result.total_parameters == 24
+    assert result.trainable_parameters == 4
+    assert "(model)" in str(result)
+    assert "20 of them frozen" in str(result)
+
+
+def test_nothing_is_computed_and_nothing_left_behind():
+    model = models.lenet5()
+    model.conv2.eval()
+    seen = []
+    model.conv1.register_forward_hook(lambda module, args, output: seen.append(output.is_meta))
+    training = [m.training for m in model.modules()]
+    hooks = [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()]
+    before = list(listeners)
+    summary(model, (1, 1, 32, 32))
+    with pytest.raises(ValueError, match=r"^fc1 \(Linear\): \[linear\] input has 576 features, expected 400"):
+        summary(model, (1, 1, 36, 36))
+    assert seen == [True, True]
+    assert training == [m.training for m in model.modules()]
+    assert hooks == [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()]
+    assert listeners == before
+
+
+def test_running_statistics_stay():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, momentum=None), nn.Dropout(0.9))
+    summary(model, (4, 1, 8, 8))
+    assert model[1].num_batches_tracked.item() == 0
+    assert model[1].training
+    assert (model[1].running_var.array == 1).all()
+
+
+def test_huge_layers_cost_no_memory():
+    tracemalloc.start()
+    try:
+        result = summary(nn.Sequential(nn.Linear(40_000, 40_000, device="meta")), (1, 40_000))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert result.total_macs == 1_600_000_000
+    assert result.total_parameters == 1_600_040_000
+    # A small model on a huge image, with real parameters.
+    row = summary(nn.Sequential(nn.Conv2d(3, 8, 3)), (64, 3, 10_000, 10_000)).rows[0]
+    assert row.output_shape == (64, 8, 9998, 9998)
+
+
+def test_table_and_json():
+    result = pyconv.summary(models.lenet5(), (1, 1, 32, 32))
+    text = str(result).splitlines()
+    assert text[0].split() == ["Layer", "Type", "Output", "shape", "Parameters", "Multiply-adds", "Receptive", "field"]
+    assert text[2].split() == ["conv1", "Conv2d", "1", "x", "6", "x", "28", "x", "28", "156", "117,600", "5"]
+    assert text[-2].split() == ["Total", "61,706", "416,520"]
+    assert len({len(line) for line in text[:2]}) == 1
+    data = json.loads(result.to_json())
+    assert data["model"] == "LeNet5"
+    assert data["input_size"] == [1, 1, 32, 32]
+    assert data["total_macs"] == 416_520
+    assert data["layers"][0] == {"path": "conv1", "type": "Conv2d", "output_shape": [1, 6, 28, 28], "parameters": 156,
+                                 "macs": 117_600, "receptive_field": [5, 5]}
+
+
+class Two(nn.Module):
+    def forward(self, a, b):
+        return a + b, b
+
+
+def test_several_inputs_and_outputs():
+    result = summary(Two(), [(2, 3), (2, 3)])
+    assert result.rows[0].output_shape == [(2, 3), (2, 3)]
+    assert "2 x 3, 2 x 3" in str(result)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: summary("lenet5", (1, 1, 32, 32)), TypeError, r"model is str, expected a Module"),
+        (lambda: summary(models.lenet5(), 32), TypeError, r"input_size is 32, expected a shape such as"),
+        (lambda: summary(models.lenet5(), (1, 1, 32.0, 32)), TypeError, r"input_size is 32.0, expected a whole number"),
+        (lambda: summary(models.lenet5(), (1, 1, -32, 32)), ValueError, r"input_size is -32, expected at least 0"),
+        (lambda: summary(models.lenet5(), (1, 1, 32, 32), "int64"), TypeError, r"dtype is 'int64', expected float32"),
+        (lambda: summary(models.lenet5(), (1, 3, 32, 32)), ValueError, r"conv1 \(Conv2d\): \[conv2d\] weight has 1"),
+    ],
+)
+def test_misuse(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
