@@ -1,6 +1,6 @@
 """Layers, containers, losses and initialisers, with PyTorch's names."""
 
-from pyconv.nn import functional, init
+from pyconv.nn import functional, init, utils
 from pyconv.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from pyconv.nn.containers import Flatten, Identity, ModuleDict, ModuleList, Sequential
 from pyconv.nn.conv import Conv1d, Conv2d, Conv3d
@@ -41,5 +41,5 @@ __all__ = [
     "BatchNorm2d", "BatchNorm3d", "Conv1d", "Conv2d", "Conv3d", "CrossEntropyLoss", "Dropout", "Dropout1d", "Dropout2d",
     "Dropout3d", "Flatten", "HuberLoss", "Identity", "KLDivLoss", "L1Loss", "Linear", "LogSoftmax", "MSELoss",
     "MaxPool1d", "MaxPool2d", "MaxPool3d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU",
-    "Sequential", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "functional", "init",
+    "Sequential", "Sigmoid", "SmoothL1Loss", "Softmax", "Tanh", "functional", "init", "utils",
 ]

@@ -66,7 +66,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     [3.0, 3.0]
     """
     with no_grad():
-        return tensor if _checked("constant_", tensor).is_meta else tensor.fill_(val)  # type: ignore[attr-defined]
+        return tensor if _checked("constant_", tensor).is_meta else tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:

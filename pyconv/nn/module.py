@@ -351,7 +351,7 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad.zero_()  # type: ignore[attr-defined]
+                parameter.grad.zero_()
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """Convert floating-point parameters and buffers, in place: ``to(dtype)``, ``to(device)``,

@@ -73,7 +73,7 @@ class _BatchNorm(Module):
         momentum = 0.0 if self.momentum is None else self.momentum
         count = self.num_batches_tracked
         if self.training and count is not None and not count.is_meta and not getattr(input, "is_meta", False):
-            count.add_(1)  # type: ignore[attr-defined]
+            count.add_(1)
             if self.momentum is None:  # the plain average over all batches so far
                 momentum = 1.0 / int(count.array)
         batch = self.training or self.running_mean is None
