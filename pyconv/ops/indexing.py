@@ -60,7 +60,7 @@ class Gather(Op):
 
     @staticmethod
     def infer(shapes, axes, position):
-        x, index = shapes[0], np.broadcast_shapes(*shapes[1:])
+        x, index = shapes[0], _common_shape(shapes[1:])
         rest = [n for i, n in enumerate(x) if i not in axes]
         return Record(((*rest[:position], *index, *rest[position:]),))
 
@@ -130,14 +130,17 @@ def _index_first(array: Array, position: int, lead: int) -> Array:
     return array.transpose(order)
 
 
-def _dense(indices: Any) -> list[Array]:
-    if not indices:
-        return []
+def _common_shape(shapes: Any) -> Shape:
     try:
-        full = np.broadcast_arrays(*indices)
+        return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ShapeError(f"[index] index arrays of shapes {[i.shape for i in indices]} do not broadcast") from None
-    return [core.cast(i, np.dtype("int64"), False) for i in full]
+        text = ", ".join(map(str, shapes))
+        raise ShapeError(f"[index] index arrays of shapes {text} do not broadcast") from None
+
+
+def _dense(indices: Any) -> list[Array]:
+    shape = _common_shape([i.shape for i in indices])
+    return [core.cast(np.broadcast_to(i, shape), np.dtype("int64"), False) for i in indices]
 
 
 def parse(shape: Shape, key: Any, op: str = "index") -> tuple[Plain, tuple[int, ...], list[Array], int]:
@@ -194,7 +197,10 @@ def _entry(e: Any, op: str) -> Any:
         return int(e)
     array = e.array if isinstance(e, Tensor) else e
     if isinstance(e, (list, tuple, range)):
-        array = np.asarray(e)
+        try:
+            array = np.asarray(e)
+        except ValueError:
+            raise TypeError(f"[{op}] the index holds a list that is not rectangular") from None
         if array.size == 0:
             array = array.astype(np.int64)
     if not isinstance(array, np.ndarray):

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
-from pyconv.ops.arguments import axis_of, promoted, whole, wholes
+from pyconv.ops.arguments import DTYPES, axis_of, promoted, whole, wholes
 from pyconv.ops.shape import array_of, unsqueeze
 from pyconv.tensor import Op, Record, Tensor, apply
 
@@ -112,7 +112,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
 
 def _promoted(parts: list[Any], op: str) -> str:
     for i, t in enumerate(parts):
-        if t.dtype.name not in ("float32", "float64", "int64", "int32", "uint8", "bool"):
+        if t.dtype not in DTYPES:
             raise TypeError(f"[{op}] tensors[{i}] has dtype {t.dtype}, expected float32, float64, int64, int32, uint8 "
                             "or bool")
     return promoted([t.dtype for t in parts]).name

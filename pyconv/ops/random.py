@@ -12,7 +12,7 @@ from pyconv.device import device as Device
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
 from pyconv.ops.creation import finish
-from pyconv.ops.elementwise import copy_
+from pyconv.ops.elementwise import _inplace, copy_
 from pyconv.ops.shape import array_of, ordered
 from pyconv.random import Generator, pick
 from pyconv.tensor import FLOATS, Op, Record, Tensor, apply
@@ -129,7 +129,7 @@ def normal(mean: float, std: float, size: Any, *, generator: Generator | None = 
 def _real(op: str, argument: str, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"[{op}] {argument} is {value!r}, expected a number") from None
     if not math.isfinite(number):
         raise ValueError(f"[{op}] {argument} is {number}, expected a finite number")
@@ -200,8 +200,10 @@ class Dropout(Op):
         return Record((shapes[0],))
 
     @staticmethod
-    def forward(ctx, x, p, at):
-        return core.dropout(ordered(x, ctx.channels_last), 1.0 - p, *at, ctx.channels_last)
+    def forward(ctx, x, p, at, out=None):
+        # Draws follow the memory: one order for Tensors and arrays gives both the same mask.
+        y = core.dropout(ordered(x, True), 1.0 - p, *at, True)
+        return ordered(y, ctx.channels_last) if out is None else _into(out, y)
 
     @staticmethod
     def backward(ctx, gy):
@@ -220,17 +222,28 @@ class ChannelDropout(Op):
         return Record((shapes[0],))
 
     @staticmethod
-    def forward(ctx, x, p, at, channels):
+    def forward(ctx, x, p, at, channels, out=None):
         shape = (*x.shape[:channels], *[1] * (x.ndim - channels))
         mask = core.dropout(core.full(shape, x.dtype, 1, ctx.channels_last), 1.0 - p, *at, ctx.channels_last)
-        return core.binary("mul", x, mask, ctx.channels_last)
+        return core.binary("mul", x, mask, ctx.channels_last, out)
 
     @staticmethod
     def backward(ctx, gy):
         return (ChannelDropout.forward(ctx, gy, **ctx.attrs),)
 
 
-def _check_dropout(op: str, x: Any, p: Any) -> float:
+def _into(out: np.ndarray, y: np.ndarray) -> np.ndarray:
+    core.assign(out, y)
+    return out
+
+
+def _run(op: type[Op], x: Any, inplace: bool, **attrs: Any) -> Any:
+    return _inplace(op, op.name, x, **attrs) if inplace else apply(op, x, **attrs)
+
+
+def _check_dropout(op: str, x: Any, p: Any, inplace: bool) -> float:
+    if inplace and not isinstance(x, Tensor):
+        raise TypeError(f"[{op}] x is {type(x).__name__}, expected a Tensor to change in place")
     if array_of(x, op).dtype not in FLOATS:
         raise TypeError(f"[{op}] x has dtype {x.dtype}, expected float32 or float64")
     probability = _real(op, "p", p)
@@ -248,24 +261,22 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     >>> dropout(pyconv.ones(2), p=1.0).tolist()
     [0.0, 0.0]
     """
-    only("dropout", inplace=(inplace, False))
-    probability = _check_dropout("dropout", input, p)
+    probability = _check_dropout("dropout", input, p, inplace)
     if not training or probability == 0:
         return input
-    return apply(Dropout, input, p=probability, at=_position(input.shape, _FLOAT32, None, "dropout"))
+    return _run(Dropout, input, inplace, p=probability, at=_position(input.shape, _FLOAT32, None, "dropout"))
 
 
 def _channel_dropout(op: str, ranks: tuple[int, int], x: Any, p: Any, training: bool, inplace: bool) -> Any:
-    only(op, inplace=(inplace, False))
-    probability = _check_dropout(op, x, p)
+    probability = _check_dropout(op, x, p, inplace)
     shape = tuple(x.shape)
     if len(shape) not in ranks:
         raise ShapeError(f"[{op}] x has {len(shape)} axes, expected {ranks[0]} (unbatched) or {ranks[1]} (x: {shape})")
     if not training or probability == 0:
         return x
     channels = 1 if len(shape) == ranks[0] else 2
-    return apply(ChannelDropout, x, p=probability, channels=channels,
-                 at=_position(shape[:channels], _FLOAT32, None, op))
+    return _run(ChannelDropout, x, inplace, p=probability, channels=channels,
+                at=_position(shape[:channels], _FLOAT32, None, op))
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
