@@ -17,7 +17,8 @@ def test_isa_is_forced_and_restored(isa):
 
 
 @pytest.mark.parametrize(("name", "error", "match"), [
-    ("sse9", ValueError, r"\[use_isa\] name is 'sse9', expected one of"), (None, TypeError, r"\[use_isa\] name is None"),
+    ("sse9", ValueError, r"\[use_isa\] name is 'sse9', expected one of"),
+    (None, TypeError, r"\[use_isa\] name is None"),
 ])
 def test_use_isa_refuses(name, error, match):
     with pytest.raises(error, match=match):
@@ -59,7 +60,8 @@ def test_show_config_names_what_is_used():
 def test_import_is_light():
     """`import pyconv` alone loads no optional package and no heavy room of its own."""
     code = "import sys, numpy; before = set(sys.modules); import pyconv; print(*sorted(set(sys.modules) - before))"
-    loaded = set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
     roots = {name.split(".")[0] for name in loaded}
     assert not roots & {"PIL", "matplotlib", "sklearn", "scipy", "torch", "tqdm", "safetensors", "onnx"}
     assert not loaded & {f"pyconv.{room}" for room in ("nn", "optim", "data", "models", "train", "io", "explain")}

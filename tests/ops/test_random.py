@@ -81,7 +81,8 @@ def test_statistics(dtype):
     assert abs(z.var() - 1) < 6 * np.sqrt(2 / n)
     assert abs((z**4).mean() - 3) < 6 * np.sqrt(96 / n)
     assert abs((z[:-1] * z[1:]).mean()) < 6 / np.sqrt(n)
-    assert u.min() >= 0 and u.max() < 1
+    assert u.min() >= 0
+    assert u.max() < 1
     counts = np.histogram(u, 100, (0, 1))[0]
     assert ((counts - n / 100) ** 2 / (n / 100)).sum() < 99 + 6 * np.sqrt(2 * 99)
 
@@ -138,7 +139,8 @@ def test_in_place_draws():
     version = x._version[0]
     assert x.uniform_(2, 3) is x
     assert x._version[0] > version
-    assert (x.numpy() >= 2).all() and (x.numpy() < 3).all()
+    assert (x.numpy() >= 2).all()
+    assert (x.numpy() < 3).all()
     w = pc.zeros(1000, requires_grad=True)
     with pc.no_grad():
         w.normal_(10, 0.1)
@@ -180,7 +182,8 @@ def test_dropout_has_the_same_mask_in_both_types_and_orders():
     for x in (pc.tensor(a), pc.tensor(a.astype(np.float32)), pc.from_numpy(np.ascontiguousarray(a[::-1])[::-1])):
         pc.manual_seed(9)
         masks.append(dropout(x, 0.5).numpy() != 0)
-    assert (masks[0] == masks[1]).all() and (masks[0] == masks[2]).all()
+    assert (masks[0] == masks[1]).all()
+    assert (masks[0] == masks[2]).all()
 
 
 def test_channel_dropout_drops_whole_channels():
