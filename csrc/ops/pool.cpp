@@ -13,6 +13,12 @@ namespace {
 
 constexpr int64_t kBlockWork = 1 << 15;  // element reads per block of rows: some 10 us
 
+// a * b for an estimate: capped where it would overflow.
+int64_t saturating_product(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_mul_overflow(a, b, &r) ? INT64_MAX / 4096 : std::min(r, INT64_MAX / 4096);
+}
+
 // How rows of outputs (or of inputs) are cut into blocks. Few rows (a global pooling of one image) are also
 // cut along the channels.
 struct Blocks {
@@ -22,7 +28,8 @@ struct Blocks {
   Blocks(int64_t total_rows, int64_t c, int64_t work_per_channel_row) {
     channels = total_rows >= 16 ? c : std::min<int64_t>(c, 64);
     channel_blocks = ceil_div(c, channels);
-    rows = std::max<int64_t>(1, kBlockWork / std::max<int64_t>(1, work_per_channel_row * channels));
+    rows = std::max<int64_t>(
+        1, kBlockWork / std::max<int64_t>(1, saturating_product(work_per_channel_row, channels)));
     count = ceil_div(total_rows, rows) * channel_blocks;
   }
 };
@@ -45,11 +52,7 @@ PoolAxis kernel_axis(const AxisWindows& w) {
   return {w.origin.data(), w.begin.data(), w.end.data(), w.first.data(), w.last.data(), w.step};
 }
 
-// An upper bound of the reads behind one channel of one row of outputs (or inputs: `inner` outputs per tap).
-int64_t saturating_product(int64_t a, int64_t b) {
-  int64_t r;
-  return __builtin_mul_overflow(a, b, &r) ? INT64_MAX / 4096 : std::min(r, INT64_MAX / 4096);
-}
+// An upper bound of the reads behind one channel of a row of `pixels` outputs (or inputs).
 int64_t row_work(const Windows& w, int64_t pixels) {
   int64_t taps = 1;
   for (const AxisWindows& axis : w.axis) taps = saturating_product(taps, std::min(axis.taps, axis.in));
