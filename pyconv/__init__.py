@@ -100,6 +100,7 @@ from pyconv.ops.shape import (
     unbind,
     unsqueeze,
 )
+from pyconv.ops.softmax import log_softmax, softmax
 from pyconv.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from pyconv.tensor import Tensor
 
@@ -126,13 +127,13 @@ __all__ = [
     "default_generator", "detach", "device", "div", "double", "dropout", "empty", "enable_grad", "eq", "erf",
     "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",
     "full_like", "ge", "get_rng_state", "gt", "index_select", "int", "int32", "int64", "is_grad_enabled",
-    "isfinite", "isnan", "le", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow", "preserve_format",
-    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal", "relu", "reshape",
-    "round", "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin", "split", "sqrt",
-    "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor", "transpose", "uint8", "unbind",
-    "unsqueeze", "var", "where", "zeros", "zeros_like",
+    "isfinite", "isnan", "le", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min",
+    "minimum", "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow",
+    "preserve_format", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
+    "relu", "reshape", "round", "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin",
+    "softmax", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor",
+    "transpose", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like",
 ]
 
 

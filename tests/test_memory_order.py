@@ -101,7 +101,8 @@ def test_a_copy_to_rank_4_is_channels_last():
 def test_views_always_share_memory(copies):
     x = pc.randn(2, 6, 4, 4)
     for y in (x.permute(3, 1, 0, 2), x.transpose(0, 3), x.T, x.unsqueeze(2), x[:1].squeeze(),
-              x[:, :, :1].expand(2, 6, 9, 4), *x.chunk(3, 1), *x.split([1, 5], 1), x[0], x[..., 1:3], x[:, None], x.detach(), x.data):
+              x[:, :, :1].expand(2, 6, 9, 4), *x.chunk(3, 1), *x.split([1, 5], 1), x[0], x[..., 1:3], x[:, None],
+              x.detach(), x.data):
         assert np.shares_memory(y.array, x.array)
     assert copies() == 0
 

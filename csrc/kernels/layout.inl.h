@@ -15,8 +15,34 @@ inline void transpose_square(const float* src, int64_t src_stride, float* dst, i
   }
 }
 
+// Images of three channels: squares would be mostly empty. The compiler turns these two loops into shuffles.
+inline void interleave_3(const float* __restrict src, int64_t src_stride, float* __restrict dst, int64_t columns) {
+  const float *a = src, *b = src + src_stride, *c = src + 2 * src_stride;
+  for (int64_t j = 0; j < columns; ++j) {
+    dst[3 * j] = a[j];
+    dst[3 * j + 1] = b[j];
+    dst[3 * j + 2] = c[j];
+  }
+}
+inline void separate_3(const float* __restrict src, float* __restrict dst, int64_t dst_stride, int64_t rows) {
+  float *a = dst, *b = dst + dst_stride, *c = dst + 2 * dst_stride;
+  for (int64_t i = 0; i < rows; ++i) {
+    a[i] = src[3 * i];
+    b[i] = src[3 * i + 1];
+    c[i] = src[3 * i + 2];
+  }
+}
+
 inline void transpose(const float* src, int64_t src_stride, float* dst, int64_t dst_stride, int64_t rows,
                       int64_t columns) {
+  if (rows == 3 && dst_stride == 3) {
+    interleave_3(src, src_stride, dst, columns);
+    return;
+  }
+  if (columns == 3 && src_stride == 3) {
+    separate_3(src, dst, dst_stride, rows);
+    return;
+  }
   // Strips of 16 columns, one cache line, whatever the vector's width: the line is used up while it is there.
   constexpr int64_t kStrip = 16;
   for (int64_t strip = 0; strip < columns; strip += kStrip)
