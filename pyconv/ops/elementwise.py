@@ -2,7 +2,17 @@
 
 Operands are Tensors, numpy arrays or Python numbers and broadcast as in numpy. Types promote as in PyTorch: bool <
 uint8 < int32 < int64 < float32 < float64, a Python number takes the arrays' type unless its kind (whole, floating) is
-higher, and division and functions like ``exp`` turn whole numbers into float32.
+higher, and division and functions like ``exp`` turn whole numbers into float32. Shapes that do not broadcast raise
+ShapeError, types that an operation is not defined on TypeError, a number that the arrays' type cannot hold ValueError.
+
+>>> import pyconv
+>>> x = pyconv.tensor([[1.0, -2.0], [3.0, 4.0]])
+>>> (2 * x + pyconv.tensor([10.0, 20.0])).tolist()
+[[12.0, 16.0], [16.0, 28.0]]
+>>> (x > 0).tolist()
+[[True, False], [True, True]]
+>>> pyconv.where(x > 0, x, 0.0).tolist() == x.relu().tolist() == x.clamp(min=0).tolist()
+True
 """
 
 from __future__ import annotations
@@ -51,6 +61,10 @@ def _fit(gradient: Array, shape: Shape, dtype: np.dtype) -> Array:
     return gradient
 
 
+def _zeros_like(gradient: Array) -> Array:
+    return core.full(gradient.shape, gradient.dtype, 0.0, True)
+
+
 # --- one operand --------------------------------------------------------------------------------------------
 
 
@@ -90,9 +104,7 @@ class _Flat(_Unary):
 
     @classmethod
     def backward(cls, ctx, gy):
-        gx = core.empty(gy.shape, gy.dtype, True)
-        core.assign(gx, 0)
-        return (gx,)
+        return (_zeros_like(gy),)
 
 
 class Sign(_Flat):
@@ -423,7 +435,8 @@ class Copy(Op):
 
     @staticmethod
     def backward(ctx, gy):
-        return None, _fit(gy, ctx.record.core, ctx.extra)
+        return (_zeros_like(gy) if ctx.needs[0] else None,
+                _fit(gy, ctx.record.core, ctx.extra) if ctx.needs[1] else None)
 
 
 # --- functions ----------------------------------------------------------------------------------------------
@@ -685,10 +698,11 @@ def _inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any
     needs = tuple(wanted and isinstance(t, Tensor) and t.requires_grad for t in inputs)
     ctx = Context(record, attrs, needs, True)
     out = arrays[0]
-    if wanted and not (issubclass(op, _Unary) and op.saved != "x"):
-        # The backward pass may need what is about to be overwritten.
-        arrays[0] = core.empty(x.shape, x.dtype, True)
-        core.assign(arrays[0], out)
+    if wanted:  # the backward pass may need what is about to be overwritten
+        kept = op.saved == "x" if issubclass(op, _Unary) else op is Pow or (op is Mul and needs[1])
+        for i, array in enumerate(arrays):
+            if array is not None and (kept if i == 0 else np.may_share_memory(array, out)):
+                arrays[i] = core.copy(array, True)
     op.forward(ctx, *arrays, out=out, **attrs)
     x._version[0] += 1
     if wanted:

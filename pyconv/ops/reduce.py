@@ -2,7 +2,15 @@
 
 ``dim`` is None (all axes), an axis or a tuple of axes, negative ones counted from the end. Floats are summed in float32
 lanes over short stretches and merged in float64, in an order that depends on the shape alone. NaN counts as the largest
-and as the smallest element.
+and as the smallest element. An axis out of range raises IndexError, an axis given twice ValueError.
+
+>>> import pyconv
+>>> x = pyconv.tensor([[1.0, 5.0, 3.0], [4.0, 2.0, 6.0]])
+>>> x.sum(0).tolist(), x.mean().tolist(), x.amax((0, 1)).tolist()
+([5.0, 7.0, 9.0], 3.5, 6.0)
+>>> values, indices = x.max(1)
+>>> values.tolist(), indices.tolist()
+([5.0, 6.0], [1, 2])
 """
 
 from __future__ import annotations
