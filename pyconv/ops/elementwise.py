@@ -76,19 +76,20 @@ class _Unary(Op):
     dtypes: ClassVar[tuple[Any, ...] | None] = None
 
     @classmethod
-    def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:  # type: ignore[override]
+    def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:
         return Record((shapes[0],), cls.dtypes)
 
     @classmethod
-    def forward(cls, ctx: Context, x: Array, out: Array | None = None) -> Array:  # type: ignore[override]
+    def forward(cls, ctx: Context, x: Array, out: Array | None = None) -> Array:
         y = core.unary(cls.name, x, ctx.channels_last, out)
         if cls.saved:
             ctx.save(x if cls.saved == "x" else y)
         return y
 
     @classmethod
-    def backward(cls, ctx: Context, gy: Array) -> tuple[Array]:  # type: ignore[override]
-        return (core.binary(cls.gradient, gy, ctx.saved[0], True),)
+    def backward(cls, ctx: Context, gy: Array) -> tuple[Array]:
+        saved, = ctx.saved or ()
+        return (core.binary(cls.gradient, gy, saved, True),)
 
 
 class Neg(_Unary):
@@ -221,12 +222,12 @@ class _Binary(Op):
     dtypes: ClassVar[tuple[Any, ...] | None] = None
 
     @classmethod
-    def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:  # type: ignore[override]
+    def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:
         a, b = shapes
         return Record((b if a is None else a if b is None else _broadcast(cls.name, a, b),), cls.dtypes, 0, (a, b))
 
     @classmethod
-    def forward(cls, ctx: Context, a: Any, b: Any, number: Any = None, out: Any = None) -> Array:  # type: ignore[override]
+    def forward(cls, ctx: Context, a: Any, b: Any, number: Any = None, out: Any = None) -> Array:
         y = core.binary(cls.name, number if a is None else a, number if b is None else b, ctx.channels_last, out)
         if True in ctx.needs:
             ctx.extra = (None if a is None else a.dtype, None if b is None else b.dtype)
@@ -238,7 +239,7 @@ class _Binary(Op):
         """Save what `gradients` needs."""
 
     @classmethod
-    def backward(cls, ctx: Context, gy: Array) -> tuple[Any, Any]:  # type: ignore[override]
+    def backward(cls, ctx: Context, gy: Array) -> tuple[Any, Any]:
         shapes, dtypes, needs = ctx.record.core, ctx.extra, ctx.needs
         return (_fit(cls.grad_a(ctx, gy), shapes[0], dtypes[0]) if needs[0] else None,
                 _fit(cls.grad_b(ctx, gy), shapes[1], dtypes[1]) if needs[1] else None)
