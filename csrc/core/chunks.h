@@ -10,7 +10,7 @@
 namespace pyconv {
 
 struct ChunkOperand {
-  View view;  // axes in the common order
+  View view;          // axes in the common order
   bool flat = false;  // dense in that order: element i at data + i
 };
 

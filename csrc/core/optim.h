@@ -1,4 +1,5 @@
-// One step of an optimiser: the tensors of one parameter, and the rules' numbers. Formulas stand in ref/optim.cpp.
+// One step of an optimiser: the tensors of one parameter, and the rules' numbers. Formulas stand in
+// ref/optim.cpp.
 #pragma once
 
 #include <cstdint>

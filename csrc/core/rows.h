@@ -12,7 +12,7 @@ struct Rows {
   int64_t count = 1;  // rows
   int64_t length = 1;
   int64_t step = 1;
-  bool even = true;   // row r starts at r * pitch
+  bool even = true;  // row r starts at r * pitch
   int64_t pitch = 0;
 
   int64_t offset(int64_t row) const {

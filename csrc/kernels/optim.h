@@ -20,9 +20,9 @@ struct SgdFactors {
 };
 
 struct AdamFactors {
-  float shrink;      // 1 - lr * weight_decay (decoupled), or 1
+  float shrink;        // 1 - lr * weight_decay (decoupled), or 1
   float weight_decay;  // L2, or 0
-  float take1;       // 1 - beta1
+  float take1;         // 1 - beta1
   float beta2, take2;
   float step_size;   // lr / (1 - beta1^t)
   float correction;  // 1 / sqrt(1 - beta2^t)

@@ -94,4 +94,5 @@ void rmsprop_kernel(const UpdateArgs* a, const RmspropFactors* f) {
   });
 }
 
-constexpr OptimKernels kOptim = {&sgd_kernel, &adam_kernel, &adagrad_kernel, &adadelta_kernel, &rmsprop_kernel};
+constexpr OptimKernels kOptim = {&sgd_kernel, &adam_kernel, &adagrad_kernel, &adadelta_kernel,
+                                 &rmsprop_kernel};

@@ -73,11 +73,15 @@ double dot_row(const float* a, const float* b, int64_t n, float shift) {
 }
 
 void softmax_grad_row(const float* y, const float* g, int64_t n, float s, float* gx) {
-  map_row(n, gx, [=](int64_t i, int lanes) { return mul(load_n(y + i, lanes), sub(load_n(g + i, lanes), set1(s))); });
+  map_row(n, gx, [=](int64_t i, int lanes) {
+    return mul(load_n(y + i, lanes), sub(load_n(g + i, lanes), set1(s)));
+  });
 }
 
 void log_softmax_grad_row(const float* y, const float* g, int64_t n, float s, float* gx) {
-  map_row(n, gx, [=](int64_t i, int lanes) { return fma(exp(load_n(y + i, lanes)), set1(-s), load_n(g + i, lanes)); });
+  map_row(n, gx, [=](int64_t i, int lanes) {
+    return fma(exp(load_n(y + i, lanes)), set1(-s), load_n(g + i, lanes));
+  });
 }
 
 double mix_row(const float* q, const float* w, int64_t n, float keep, float more, float* a) {
@@ -105,8 +109,10 @@ void softmax_columns(const ColumnArgs* a) {
     const Vec scale = a->logarithm ? log(sum) : div(set1(1.0f), sum);
     for (int64_t l = 0; l < a->length; ++l) {
       float* const y = a->y + l * a->y_step + i;
-      if (a->logarithm) store_n(y, sub(sub(load_n(a->x + l * a->x_step + i, lanes), top), scale), lanes);
-      else store_n(y, mul(load_n(y, lanes), scale), lanes);
+      if (a->logarithm)
+        store_n(y, sub(sub(load_n(a->x + l * a->x_step + i, lanes), top), scale), lanes);
+      else
+        store_n(y, mul(load_n(y, lanes), scale), lanes);
     }
   }
 }
@@ -127,6 +133,8 @@ void softmax_columns_grad(const ColumnArgs* a) {
   }
 }
 
-constexpr SoftmaxKernels kSoftmax = {&exp_row, &scale_row, &shift_row, &dot_row, &softmax_grad_row,
-                                     &log_softmax_grad_row, &mix_row, &subtract_row, &softmax_columns,
-                                     &softmax_columns_grad};
+constexpr SoftmaxKernels kSoftmax = {&exp_row,          &scale_row,
+                                     &shift_row,        &dot_row,
+                                     &softmax_grad_row, &log_softmax_grad_row,
+                                     &mix_row,          &subtract_row,
+                                     &softmax_columns,  &softmax_columns_grad};

@@ -38,7 +38,8 @@ void run_piece(const Operands& o, int64_t begin, int64_t count, const Kernel& ke
   args.count = count;
   args.param = read_chunk(o.param, begin, count, buffer);
   args.grad = read_chunk(o.grad, begin, count, buffer + kPiece);
-  for (int k = 0; k < o.states; ++k) args.state[k] = read_chunk(o.state[k], begin, count, buffer + (2 + k) * kPiece);
+  for (int k = 0; k < o.states; ++k)
+    args.state[k] = read_chunk(o.state[k], begin, count, buffer + (2 + k) * kPiece);
   kernel(&args);
   write_chunk(o.param, begin, count, args.param);
   for (int k = 0; k < o.states; ++k) write_chunk(o.state[k], begin, count, args.state[k]);
@@ -56,14 +57,16 @@ void run(const std::vector<ParamStep>& steps, const Kernel& kernel) {
   for (size_t t = 0; t < steps.size(); ++t) {
     make_operands(steps[t], operands[t]);
     const int64_t total = steps[t].param.count();
-    for (int64_t begin = 0; begin < total; begin += kBlock) blocks.push_back({t, begin, std::min(begin + kBlock, total)});
+    for (int64_t begin = 0; begin < total; begin += kBlock)
+      blocks.push_back({t, begin, std::min(begin + kBlock, total)});
   }
   parallel_for(static_cast<int64_t>(blocks.size()), [&](int64_t number) {
     const Block& block = blocks[static_cast<size_t>(number)];
     const Operands& o = operands[block.tensor];
     const int64_t piece = o.flat ? kBlock : kPiece;
     for (int64_t begin = block.begin; begin < block.end; begin += piece)
-      run_piece(o, begin, std::min(piece, block.end - begin), [&](const UpdateArgs* args) { kernel(block.tensor, args); });
+      run_piece(o, begin, std::min(piece, block.end - begin),
+                [&](const UpdateArgs* args) { kernel(block.tensor, args); });
   });
 }
 
@@ -72,7 +75,8 @@ float f32(double x) { return static_cast<float>(x); }
 }  // namespace
 
 void sgd_step(const std::vector<ParamStep>& steps, const SgdRule& r) {
-  const SgdFactors f{f32(r.lr), f32(r.momentum), f32(1 - r.dampening), f32(r.weight_decay), r.nesterov, r.maximize, r.first};
+  const SgdFactors f{f32(r.lr),  f32(r.momentum), f32(1 - r.dampening), f32(r.weight_decay), r.nesterov,
+                     r.maximize, r.first};
   const OptimKernels& k = kernels().optim;
   run(steps, [&](size_t, const UpdateArgs* args) { k.sgd(args, &f); });
 }
@@ -101,7 +105,8 @@ void adam_step(const std::vector<ParamStep>& steps, const AdamRule& r) {
 void adagrad_step(const std::vector<ParamStep>& steps, const AdagradRule& r) {
   std::vector<AdagradFactors> factors;
   for (const ParamStep& s : steps)
-    factors.push_back({f32(r.lr / (1 + static_cast<double>(s.step - 1) * r.lr_decay)), f32(r.weight_decay), f32(r.eps), r.maximize});
+    factors.push_back({f32(r.lr / (1 + static_cast<double>(s.step - 1) * r.lr_decay)), f32(r.weight_decay),
+                       f32(r.eps), r.maximize});
   const OptimKernels& k = kernels().optim;
   run(steps, [&](size_t tensor, const UpdateArgs* args) { k.adagrad(args, &factors[tensor]); });
 }
@@ -113,8 +118,8 @@ void adadelta_step(const std::vector<ParamStep>& steps, const AdadeltaRule& r) {
 }
 
 void rmsprop_step(const std::vector<ParamStep>& steps, const RmspropRule& r) {
-  const RmspropFactors f{f32(r.lr), f32(r.alpha), f32(1 - r.alpha), f32(r.eps), f32(r.weight_decay), f32(r.momentum),
-                         r.centered, r.maximize};
+  const RmspropFactors f{f32(r.lr),           f32(r.alpha),    f32(1 - r.alpha), f32(r.eps),
+                         f32(r.weight_decay), f32(r.momentum), r.centered,       r.maximize};
   const OptimKernels& k = kernels().optim;
   run(steps, [&](size_t, const UpdateArgs* args) { k.rmsprop(args, &f); });
 }

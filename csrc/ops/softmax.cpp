@@ -12,7 +12,8 @@ namespace pyconv {
 namespace {
 
 constexpr int64_t kBlock = 16384;  // elements per block
-constexpr int64_t kColumns = 256;  // columns per block: a tile of 1000 rows of them still fits the second cache
+constexpr int64_t kColumns =
+    256;  // columns per block: a tile of 1000 rows of them still fits the second cache
 
 int64_t rows_per_block(int64_t length) { return std::max<int64_t>(1, kBlock / std::max<int64_t>(1, length)); }
 
@@ -34,17 +35,20 @@ float* target(const Rows& rows, int64_t r, float* buffer) {
   return rows.step == 1 || rows.length == 1 ? rows.row<float>(r) : buffer;
 }
 
-// Calls row(x, g, y, n) for all rows, or columns(args) when the axis is not the innermost in memory and all views
-// lie in one order. `g` may be null.
+// Calls row(x, g, y, n) for all rows, or columns(args) when the axis is not the innermost in memory and all
+// views lie in one order. `g` may be null.
 template <class RowFunction, class ColumnFunction>
-void for_rows(const View& x, const View* g, const View& y, int axis, const RowFunction& row, const ColumnFunction& columns) {
+void for_rows(const View& x, const View* g, const View& y, int axis, const RowFunction& row,
+              const ColumnFunction& columns) {
   if (y.count() == 0) return;
   const Dims order = memory_order(y);
-  const bool alike = make_operand(x, order).flat && make_operand(y, order).flat && (!g || make_operand(*g, order).flat);
+  const bool alike =
+      make_operand(x, order).flat && make_operand(y, order).flat && (!g || make_operand(*g, order).flat);
   int64_t inner = 1;
   for (int a = order.rank - 1; a >= 0 && order[a] != axis; --a) inner *= y.shape[static_cast<int>(order[a])];
   if (alike && inner > 1) {
-    const int64_t length = y.shape[axis], outer = y.count() / (length * inner), tiles = ceil_div(inner, kColumns);
+    const int64_t length = y.shape[axis], outer = y.count() / (length * inner),
+                  tiles = ceil_div(inner, kColumns);
     parallel_for(outer * tiles, [&](int64_t block) {
       const int64_t begin = block % tiles * kColumns, offset = block / tiles * length * inner + begin;
       ColumnArgs args{};
@@ -58,7 +62,8 @@ void for_rows(const View& x, const View* g, const View& y, int axis, const RowFu
     });
     return;
   }
-  const Rows xs = rows_of(x, axis, order), ys = rows_of(y, axis, order), gs = rows_of(g ? *g : x, axis, order);
+  const Rows xs = rows_of(x, axis, order), ys = rows_of(y, axis, order),
+             gs = rows_of(g ? *g : x, axis, order);
   const int64_t n = ys.length;
   parallel_ranges(ys.count, rows_per_block(n), [&](int64_t begin, int64_t end) {
     Scratch<float> buffer(3 * n);
@@ -74,34 +79,39 @@ void for_rows(const View& x, const View* g, const View& y, int axis, const RowFu
 
 void softmax_forward(const View& x, int axis, bool logarithm, const View& y) {
   const SoftmaxKernels& k = kernels().softmax;
-  for_rows(x, nullptr, y, axis,
-           [&](const float* in, const float*, float* out, int64_t n) {
-             float m;
-             const double sum = k.exp_row(in, n, logarithm ? nullptr : out, &m);
-             if (logarithm) k.shift_row(in, n, m, static_cast<float>(std::log(sum)), out);
-             else k.scale_row(out, n, static_cast<float>(1 / sum), out);
-           },
-           [&](ColumnArgs* args) {
-             args->logarithm = logarithm;
-             k.columns(args);
-           });
+  for_rows(
+      x, nullptr, y, axis,
+      [&](const float* in, const float*, float* out, int64_t n) {
+        float m;
+        const double sum = k.exp_row(in, n, logarithm ? nullptr : out, &m);
+        if (logarithm)
+          k.shift_row(in, n, m, static_cast<float>(std::log(sum)), out);
+        else
+          k.scale_row(out, n, static_cast<float>(1 / sum), out);
+      },
+      [&](ColumnArgs* args) {
+        args->logarithm = logarithm;
+        k.columns(args);
+      });
 }
 
 // y = softmax(x): gx = y (gy - sum gy y);  y = log softmax(x): gx = gy - exp(y) sum gy.
 void softmax_backward(const View& y, const View& gy, int axis, bool logarithm, const View& gx) {
   const SoftmaxKernels& k = kernels().softmax;
-  for_rows(y, &gy, gx, axis,
-           [&](const float* in, const float* g, float* out, int64_t n) {
-             const float s = static_cast<float>(k.dot_row(logarithm ? nullptr : in, g, n, 0.0f));
-             (logarithm ? k.log_softmax_grad_row : k.softmax_grad_row)(in, g, n, s, out);
-           },
-           [&](ColumnArgs* args) {
-             args->logarithm = logarithm;
-             k.columns_grad(args);
-           });
+  for_rows(
+      y, &gy, gx, axis,
+      [&](const float* in, const float* g, float* out, int64_t n) {
+        const float s = static_cast<float>(k.dot_row(logarithm ? nullptr : in, g, n, 0.0f));
+        (logarithm ? k.log_softmax_grad_row : k.softmax_grad_row)(in, g, n, s, out);
+      },
+      [&](ColumnArgs* args) {
+        args->logarithm = logarithm;
+        k.columns_grad(args);
+      });
 }
 
-// With m = max x, s = sum exp(x - m), A = sum a: loss = A log s - sum a (x - m), dloss/dx = A exp(x - m) / s - a.
+// With m = max x, s = sum exp(x - m), A = sum a: loss = A log s - sum a (x - m), dloss/dx = A exp(x - m) / s
+// - a.
 ClassLossSum cross_entropy_forward(const ClassLoss& loss, float* losses, float* slopes) {
   const SoftmaxKernels& k = kernels().softmax;
   const int64_t rows = loss.x.count, n = loss.x.length, grain = rows_per_block(n);
@@ -114,51 +124,55 @@ ClassLossSum cross_entropy_forward(const ClassLoss& loss, float* losses, float* 
     std::fill_n(base.data(), n, 0.0f);
     base_sum = k.mix_row(base, weight, n, 0.0f, static_cast<float>(share), base);
   }
-  return reduce_ordered<ClassLossSum>(ceil_div(rows, grain), [&](int64_t chunk, ClassLossSum& sum) {
-    Scratch<float> buffer(3 * n);
-    float* const a = buffer + 2 * n;
-    for (int64_t r = chunk * grain; r < std::min(rows, (chunk + 1) * grain); ++r) {
-      float* const slope = slopes ? slopes + r * n : nullptr;
-      const int64_t label = loss.labels ? loss.labels[r] : 0;
-      if (loss.labels && label == kIgnored) {
-        if (slope) std::fill_n(slope, n, 0.0f);
-        if (losses) losses[r] = 0.0f;
-        continue;
-      }
-      const float* const x = gather(loss.x, r, buffer);
-      float m;
-      const double s = k.exp_row(x, n, slope, &m), log_s = std::log(s);
-      double mass, value;
-      if (loss.labels) {
-        const double w = weight ? static_cast<double>(weight[label]) : 1;
-        mass = keep * w;
-        value = mass * (log_s - (static_cast<double>(x[label]) - static_cast<double>(m)));
-        if (loss.smoothing != 0) {
-          mass += base_sum;
-          value += base_sum * log_s - k.dot_row(base, x, n, m);
+  return reduce_ordered<ClassLossSum>(
+      ceil_div(rows, grain),
+      [&](int64_t chunk, ClassLossSum& sum) {
+        Scratch<float> buffer(3 * n);
+        float* const a = buffer + 2 * n;
+        for (int64_t r = chunk * grain; r < std::min(rows, (chunk + 1) * grain); ++r) {
+          float* const slope = slopes ? slopes + r * n : nullptr;
+          const int64_t label = loss.labels ? loss.labels[r] : 0;
+          if (loss.labels && label == kIgnored) {
+            if (slope) std::fill_n(slope, n, 0.0f);
+            if (losses) losses[r] = 0.0f;
+            continue;
+          }
+          const float* const x = gather(loss.x, r, buffer);
+          float m;
+          const double s = k.exp_row(x, n, slope, &m), log_s = std::log(s);
+          double mass, value;
+          if (loss.labels) {
+            const double w = weight ? static_cast<double>(weight[label]) : 1;
+            mass = keep * w;
+            value = mass * (log_s - (static_cast<double>(x[label]) - static_cast<double>(m)));
+            if (loss.smoothing != 0) {
+              mass += base_sum;
+              value += base_sum * log_s - k.dot_row(base, x, n, m);
+            }
+            sum.weight += w;
+            if (slope) {
+              k.scale_row(slope, n, static_cast<float>(mass / s), slope);
+              slope[label] -= static_cast<float>(keep * w);
+              if (loss.smoothing != 0) k.subtract_row(base, n, slope);
+            }
+          } else {
+            mass = k.mix_row(gather(loss.soft, r, buffer + n), weight, n, static_cast<float>(keep),
+                             static_cast<float>(share), a);
+            value = mass * log_s - k.dot_row(a, x, n, m);
+            sum.weight += 1;
+            if (slope) {
+              k.scale_row(slope, n, static_cast<float>(mass / s), slope);
+              k.subtract_row(a, n, slope);
+            }
+          }
+          sum.loss += value;
+          if (losses) losses[r] = static_cast<float>(value);
         }
-        sum.weight += w;
-        if (slope) {
-          k.scale_row(slope, n, static_cast<float>(mass / s), slope);
-          slope[label] -= static_cast<float>(keep * w);
-          if (loss.smoothing != 0) k.subtract_row(base, n, slope);
-        }
-      } else {
-        mass = k.mix_row(gather(loss.soft, r, buffer + n), weight, n, static_cast<float>(keep), static_cast<float>(share), a);
-        value = mass * log_s - k.dot_row(a, x, n, m);
-        sum.weight += 1;
-        if (slope) {
-          k.scale_row(slope, n, static_cast<float>(mass / s), slope);
-          k.subtract_row(a, n, slope);
-        }
-      }
-      sum.loss += value;
-      if (losses) losses[r] = static_cast<float>(value);
-    }
-  }, [](ClassLossSum& into, const ClassLossSum& part) {
-    into.loss += part.loss;
-    into.weight += part.weight;
-  });
+      },
+      [](ClassLossSum& into, const ClassLossSum& part) {
+        into.loss += part.loss;
+        into.weight += part.weight;
+      });
 }
 
 void cross_entropy_backward(const float* slopes, const float* gy, double scale, const Rows& gx) {

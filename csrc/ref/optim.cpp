@@ -27,7 +27,8 @@ void for_each(const ParamStep& s, double weight_decay, bool maximize, F&& f) {
     double* const p = read_chunk(param, begin, count, buffer.data());
     const double* const g = read_chunk(grad, begin, count, buffer.data() + kPiece);
     double* v[kMaxStates] = {};
-    for (int k = 0; k < s.states; ++k) v[k] = read_chunk(state[k], begin, count, buffer.data() + kPiece * (2 + k));
+    for (int k = 0; k < s.states; ++k)
+      v[k] = read_chunk(state[k], begin, count, buffer.data() + kPiece * (2 + k));
     for (int64_t i = 0; i < count; ++i) {
       double gradient = maximize ? -g[i] : g[i];
       if (weight_decay != 0) gradient += weight_decay * p[i];
@@ -43,7 +44,8 @@ void for_each(const ParamStep& s, double weight_decay, bool maximize, F&& f) {
 
 }  // namespace
 
-// b = mu b + (1 - dampening) g (the first time b = g); d = g + mu b (nesterov), b, or g without momentum; p -= lr d.
+// b = mu b + (1 - dampening) g (the first time b = g); d = g + mu b (nesterov), b, or g without momentum; p
+// -= lr d.
 void sgd_step(const std::vector<ParamStep>& steps, const SgdRule& r) {
   for (const ParamStep& s : steps)
     for_each(s, r.weight_decay, r.maximize, [&](double& p, double g, double* b) {

@@ -46,7 +46,8 @@ void softmax_backward(const View& y, const View& gy, int axis, bool logarithm, c
     double sum = 0;
     for (int64_t i = 0; i < ys.length; ++i) sum += g[i * gs.step] * (logarithm ? 1 : v[i * ys.step]);
     for (int64_t i = 0; i < ys.length; ++i)
-      out[i * xs.step] = logarithm ? g[i * gs.step] - std::exp(v[i * ys.step]) * sum : v[i * ys.step] * (g[i * gs.step] - sum);
+      out[i * xs.step] = logarithm ? g[i * gs.step] - std::exp(v[i * ys.step]) * sum
+                                   : v[i * ys.step] * (g[i * gs.step] - sum);
   }
 }
 
@@ -69,7 +70,8 @@ ClassLossSum cross_entropy_forward(const ClassLoss& loss, double* losses, double
     const auto w = [&](int64_t c) { return weight ? weight[c] : 1.0; };
     // The coefficient of -log p[c].
     const auto a = [&](int64_t c) {
-      return loss.labels ? (c == label ? keep * w(label) : 0.0) + share * w(c) : w(c) * (keep * q[c * loss.soft.step] + share);
+      return loss.labels ? (c == label ? keep * w(label) : 0.0) + share * w(c)
+                         : w(c) * (keep * q[c * loss.soft.step] + share);
     };
     const RowSum e = row_sum(x, n, step);
     double value = 0, mass = 0;

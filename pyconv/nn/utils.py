@@ -15,16 +15,21 @@ from pyconv.tensor import Tensor
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
-def _with_gradients(op: str, parameters: Any) -> list[Tensor]:
+def _gradients(op: str, parameters: Any) -> list[Any]:
     items = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     for i, p in enumerate(items):
         if not isinstance(p, Tensor):
             raise TypeError(f"[{op}] parameters[{i}] is {type(p).__name__}, expected a Tensor")
-    return [p for p in items if p.grad is not None]
+    return [p.grad for p in items if p.grad is not None]
 
 
-def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
-                    error_if_nonfinite: bool = False, foreach: None = None) -> Tensor:
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: None = None,
+) -> Tensor:
     """Scale all gradients in place so that their common norm is at most ``max_norm``; returns the norm before.
 
     The norm of all gradients as one vector: ``norm_type`` 1, 2, ... or inf. The factor is
@@ -45,19 +50,19 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     max_norm = number(op, "max_norm", max_norm)
     if isinstance(norm_type, str) or not float(norm_type) > 0:
         raise ValueError(f"[{op}] norm_type is {norm_type!r}, expected more than 0")
-    with_gradients = _with_gradients(op, parameters)
-    total = _total_norm([p.grad for p in with_gradients], float(norm_type))
+    gradients = _gradients(op, parameters)
+    total = _total_norm(gradients, float(norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"[{op}] the gradients' norm is {total}; set error_if_nonfinite=False to clip regardless")
     factor = max_norm / (total + 1e-6)
     if not factor >= 1.0:  # a norm that is nan makes the gradients nan, as in PyTorch
-        for p in with_gradients:
-            p.grad.mul_(factor)
-    dtype = with_gradients[0].grad.dtype if with_gradients else np.dtype("float32")
+        for gradient in gradients:
+            gradient.mul_(factor)
+    dtype = gradients[0].dtype if gradients else np.dtype("float32")
     return Tensor(np.array(total, dtype))
 
 
-def _total_norm(gradients: list[Tensor], p: float) -> float:
+def _total_norm(gradients: list[Any], p: float) -> float:
     """The p-norm, in double beyond the sum over one tensor."""
     if p == math.inf:
         return max((float(reduce.amax(elementwise.abs(g)).array) for g in gradients if g.array.size), default=0.0)
@@ -74,5 +79,5 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     if foreach not in (None, False):
         raise ValueError(f"[{op}] foreach={foreach!r} is not supported; leave it at its default")
     limit = number(op, "clip_value", clip_value)
-    for p in _with_gradients(op, parameters):
-        p.grad.clamp_(-limit, limit)
+    for gradient in _gradients(op, parameters):
+        gradient.clamp_(-limit, limit)

@@ -39,7 +39,13 @@ def _reduced(op: str, losses: Any, reduction: str, weight: Any = None, *, weight
     """The losses times the weight, summed or averaged; ``weighted_mean`` divides by the sum of the weights."""
     if weight is not None:
         _floats(op, weight=weight)
-        losses = e.mul(losses, weight)
+        weighted = e.mul(losses, weight)
+        if weighted.shape != losses.shape:
+            raise ShapeError(
+                f"[{op}] weight has shape {_text(weight.shape)}, which does not broadcast to the input's, "
+                f"{_text(losses.shape)}"
+            )
+        losses = weighted
     if reduction == "none":
         return losses
     if reduction == "sum":
@@ -66,8 +72,9 @@ def _positive(op: str, argument: str, value: Any, *, zero: bool = False) -> floa
     return x
 
 
-def mse_loss(input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean",
-             weight: Any = None) -> Any:
+def mse_loss(
+    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """``(input - target)^2``; a weighted mean divides by the sum of the weights (of the input's shape).
 
     Raises ShapeError unless the target has the input's shape, TypeError for other dtypes, ValueError for ``reduction``.
@@ -83,8 +90,9 @@ def mse_loss(input: Any, target: Any, size_average: None = None, reduce: None = 
     return _reduced(op, e.square(e.sub(input, target)), reduction, weight, weighted_mean=True)
 
 
-def l1_loss(input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean",
-            weight: Any = None) -> Any:
+def l1_loss(
+    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", weight: Any = None
+) -> Any:
     """``|input - target|``; the gradient at 0 is 0. Weight and errors as `mse_loss`.
 
     >>> import numpy as np
@@ -105,8 +113,9 @@ def _huber(input: Any, target: Any, delta: float) -> Any:
     return e.mul(near, e.sub(distance, e.mul(near, 0.5)))
 
 
-def smooth_l1_loss(input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean",
-                   beta: float = 1.0) -> Any:
+def smooth_l1_loss(
+    input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", beta: float = 1.0
+) -> Any:
     """``d^2 / (2 beta)`` for a distance d below beta, else ``d - beta / 2``; beta 0 is `l1_loss`. Girshick 2015.
 
     >>> import numpy as np
@@ -159,11 +168,19 @@ class _Softplus(Op):
         return (core.binary("mul", gy, core.unary("sigmoid", ctx.saved[0], True), True),)
 
 
-def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None, size_average: None = None,
-                                     reduce: None = None, reduction: str = "mean", pos_weight: Any = None) -> Any:
-    """``-(p t log s(x) + (1 - t) log(1 - s(x)))`` with s the sigmoid and p = ``pos_weight`` (default 1), without overflow.
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Any:
+    """``-(p t log s(x) + (1 - t) log(1 - s(x)))`` with s the sigmoid and p = ``pos_weight`` (default 1).
 
-    ``weight`` multiplies the losses; both broadcast. Computed as ``(1 - t) x + (1 + (p - 1) t) log(1 + e^-x)``. Raises
+    ``weight`` multiplies the losses; both broadcast. Computed without overflow, as
+    ``(1 - t) x + (1 + (p - 1) t) log(1 + e^-x)``. Raises
     ShapeError, TypeError and ValueError as `mse_loss`.
 
     >>> import numpy as np
@@ -179,13 +196,15 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
         tail = e.mul(tail, e.add(e.mul(e.sub(pos_weight, 1.0), target), 1.0))
     losses = e.add(e.mul(e.sub(1.0, target), input), tail)
     if losses.shape != input.shape:
-        raise ShapeError(f"[{op}] pos_weight has shape {_text(pos_weight.shape)}, which does not broadcast to the input's, "
-                         f"{_text(input.shape)}")
+        raise ShapeError(
+            f"[{op}] pos_weight has shape {_text(pos_weight.shape)}, which does not broadcast to the input's, "
+            f"{_text(input.shape)}"
+        )
     return _reduced(op, losses, reduction, weight)
 
 
 class _BinaryCrossEntropy(Op):
-    """-(t log x + (1 - t) log(1 - x)), each logarithm at least -100; the gradient is (x - t) / max(x (1 - x), 1e-12)."""
+    """-(t log x + (1 - t) log(1 - x)), logarithms at least -100; the slope is (x - t) / max(x (1 - x), 1e-12)."""
 
     name = "binary_cross_entropy"
 
@@ -219,8 +238,9 @@ class _BinaryCrossEntropy(Op):
         return gx, gt
 
 
-def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_average: None = None, reduce: None = None,
-                         reduction: str = "mean") -> Any:
+def binary_cross_entropy(
+    input: Any, target: Any, weight: Any = None, size_average: None = None, reduce: None = None, reduction: str = "mean"
+) -> Any:
     """``-(t log x + (1 - t) log(1 - x))`` for probabilities x; logarithms below -100 count as -100.
 
     Raises ValueError for an input outside [0, 1], else as `mse_loss`.
@@ -240,8 +260,14 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
     return _reduced(op, apply(_BinaryCrossEntropy, input, target), reduction, weight)
 
 
-def kl_div(input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean",
-           log_target: bool = False) -> Any:
+def kl_div(
+    input: Any,
+    target: Any,
+    size_average: None = None,
+    reduce: None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Any:
     """``t (log t - x)`` for logarithms x of probabilities; with ``log_target`` the target is a logarithm, too.
 
     ``batchmean`` divides the sum by the first axis' size. Where t is 0 the loss is 0. Kullback and Leibler 1951.

@@ -44,10 +44,20 @@ class _CrossEntropy(Op):
         return Record((losses if reduction == "none" else (),))
 
     @staticmethod
-    def forward(ctx: Context, x: Array, target: Array, weight: Any, *, soft: bool, ignore_index: int,
-                label_smoothing: float, reduction: str) -> Array:
-        loss, slopes, divisor = core.cross_entropy_forward(x, target, weight, ignore_index, label_smoothing, reduction,
-                                                           ctx.needs[0])
+    def forward(
+        ctx: Context,
+        x: Array,
+        target: Array,
+        weight: Any,
+        *,
+        soft: bool,
+        ignore_index: int,
+        label_smoothing: float,
+        reduction: str,
+    ) -> Array:
+        loss, slopes, divisor = core.cross_entropy_forward(
+            x, target, weight, ignore_index, label_smoothing, reduction, ctx.needs[0]
+        )
         ctx.save(x if ctx.needs[1] else None, target if ctx.needs[1] else None, weight)
         ctx.extra = (slopes, x.shape, _scale(reduction, divisor))
         return core.copy(loss, True) if ctx.channels_last and loss.ndim in (4, 5) else loss
@@ -167,8 +177,16 @@ def _class_target(op: str, target: Any, weight: Any) -> None:
         raise ValueError(f"[{op}] weight requires a gradient, which is not supported")
 
 
-def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: None = None, ignore_index: int = -100,
-                  reduce: None = None, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: None = None,
+    ignore_index: int = -100,
+    reduce: None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
     """Softmax and ``-sum_c q_c log p_c`` in one pass. Input (c), (n, c) or (n, c, ...); without reduction (n, ...).
 
     ``target``: labels (n, ...) of int64, int32 or uint8, or probabilities q of the input's shape and dtype. ``weight``:
@@ -187,13 +205,27 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Non
     _floating(op, "input", input)
     if isinstance(label_smoothing, (bool, str)) or not hasattr(label_smoothing, "__float__"):
         raise TypeError(f"[{op}] label_smoothing is {label_smoothing!r}, expected a number")
-    return apply(_CrossEntropy, input, target, weight, soft=target.dtype in FLOATS,
-                 ignore_index=_whole(op, "ignore_index", ignore_index), label_smoothing=float(label_smoothing),
-                 reduction=reduction)
+    return apply(
+        _CrossEntropy,
+        input,
+        target,
+        weight,
+        soft=target.dtype in FLOATS,
+        ignore_index=_whole(op, "ignore_index", ignore_index),
+        label_smoothing=float(label_smoothing),
+        reduction=reduction,
+    )
 
 
-def nll_loss(input: Any, target: Any, weight: Any = None, size_average: None = None, ignore_index: int = -100,
-             reduce: None = None, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: None = None,
+    ignore_index: int = -100,
+    reduce: None = None,
+    reduction: str = "mean",
+) -> Any:
     """``-weight[t] input[t]`` for logarithms of probabilities; shapes, reductions and errors as `cross_entropy`.
 
     >>> import numpy as np
@@ -204,7 +236,9 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: None = N
     check_reduction(op, reduction, size_average, reduce)
     _class_target(op, target, weight)
     _floating(op, "input", input)
-    return apply(_NLL, input, target, weight, ignore_index=_whole(op, "ignore_index", ignore_index), reduction=reduction)
+    return apply(
+        _NLL, input, target, weight, ignore_index=_whole(op, "ignore_index", ignore_index), reduction=reduction
+    )
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:

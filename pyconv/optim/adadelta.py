@@ -16,12 +16,33 @@ class Adadelta(Optimizer):
     Raises ValueError for negative numbers and for rho above 1.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6,
-                 weight_decay: float = 0, foreach: None = None, *, capturable: bool = False, maximize: bool = False,
-                 differentiable: bool = False) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        foreach: None = None,
+        *,
+        capturable: bool = False,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
         only_default("Adadelta", foreach=foreach, capturable=capturable, differentiable=differentiable)
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
-                                  "capturable": False, "foreach": None, "differentiable": False})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "rho": rho,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "maximize": maximize,
+                "capturable": False,
+                "foreach": None,
+                "differentiable": False,
+            },
+        )
 
     def _check(self, group: dict[str, Any]) -> None:
         for argument in ("lr", "eps", "weight_decay"):
@@ -30,6 +51,14 @@ class Adadelta(Optimizer):
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Array]) -> None:
         self._count(params)
-        core.adadelta_step([p.array for p in params], grads, self._buffers("square_avg", params),
-                           self._buffers("acc_delta", params), group["lr"], group["rho"], group["eps"],
-                           group["weight_decay"], group["maximize"])
+        core.adadelta_step(
+            [p.array for p in params],
+            grads,
+            self._buffers("square_avg", params),
+            self._buffers("acc_delta", params),
+            group["lr"],
+            group["rho"],
+            group["eps"],
+            group["weight_decay"],
+            group["maximize"],
+        )

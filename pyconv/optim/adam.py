@@ -27,15 +27,41 @@ class Adam(Optimizer):
     0.900000
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False, *, foreach: None = None,
-                 maximize: bool = False, capturable: bool = False, differentiable: bool = False, fused: None = None,
-                 decoupled_weight_decay: bool = False) -> None:
-        only_default(type(self).__name__, foreach=foreach, capturable=capturable, differentiable=differentiable,
-                     fused=fused)
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
-                                  "maximize": maximize, "foreach": None, "capturable": False, "differentiable": False,
-                                  "fused": None, "decoupled_weight_decay": decoupled_weight_decay})
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        foreach: None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        only_default(
+            type(self).__name__, foreach=foreach, capturable=capturable, differentiable=differentiable, fused=fused
+        )
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "foreach": None,
+                "capturable": False,
+                "differentiable": False,
+                "fused": None,
+                "decoupled_weight_decay": decoupled_weight_decay,
+            },
+        )
 
     def _check(self, group: dict[str, Any]) -> None:
         for argument in ("lr", "eps", "weight_decay"):
@@ -46,9 +72,22 @@ class Adam(Optimizer):
         beta1, beta2 = group["betas"]
         averages, squares = self._buffers("exp_avg", params), self._buffers("exp_avg_sq", params)
         largest = self._buffers("max_exp_avg_sq", params) if group["amsgrad"] else []
-        core.adam_step([p.array for p in params], grads, averages, squares, largest, self._count(params), group["lr"],
-                       beta1, beta2, group["eps"], group["weight_decay"], group["decoupled_weight_decay"],
-                       group["amsgrad"], group["maximize"])
+        core.adam_step(
+            [p.array for p in params],
+            grads,
+            averages,
+            squares,
+            largest,
+            self._count(params),
+            group["lr"],
+            beta1,
+            beta2,
+            group["eps"],
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
+            group["amsgrad"],
+            group["maximize"],
+        )
 
 
 class AdamW(Adam):
@@ -61,9 +100,32 @@ class AdamW(Adam):
     0.01
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-                 eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
-                 foreach: None = None, capturable: bool = False, differentiable: bool = False,
-                 fused: None = None) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, foreach=foreach,
-                         capturable=capturable, differentiable=differentiable, fused=fused, decoupled_weight_decay=True)
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            foreach=foreach,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )

@@ -6,15 +6,22 @@ Like PyTorch's they change ``group["lr"]`` step by step, so that several may act
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pyconv.optim.optimizer import Optimizer, number
 
-__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "MultiStepLR", "OneCycleLR",
-           "ReduceLROnPlateau", "StepLR"]
+__all__ = [
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "MultiStepLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "StepLR",
+]
 
 
 def _optimizer(op: str, optimizer: Any) -> Optimizer:
@@ -34,7 +41,9 @@ def _whole(op: str, argument: str, value: Any, low: int) -> int:
 def _per_group(op: str, argument: str, value: Any, groups: Sequence[Any]) -> list[Any]:
     values = list(value) if isinstance(value, (list, tuple)) else [value] * len(groups)
     if len(values) != len(groups):
-        raise ValueError(f"[{op}] {argument} has {len(values)} entries, expected {len(groups)}, one per parameter group")
+        raise ValueError(
+            f"[{op}] {argument} has {len(values)} entries, expected {len(groups)}, one per parameter group"
+        )
     return values
 
 
@@ -52,7 +61,9 @@ class LRScheduler:
             if last_epoch == -1:
                 group["initial_lr"] = group["lr"]
             elif "initial_lr" not in group:
-                raise KeyError(f"[{self._name}] parameter group {i} has no initial_lr, which last_epoch={last_epoch} needs")
+                raise KeyError(
+                    f"[{self._name}] parameter group {i} has no initial_lr, which last_epoch={last_epoch} needs"
+                )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self._resumed = last_epoch != -1
         self.step()
@@ -88,8 +99,12 @@ class LRScheduler:
 class LambdaLR(LRScheduler):
     """``lr = initial_lr * lr_lambda(epoch)``; one function, or one per parameter group."""
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
-                 last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
         self.lr_lambdas = _per_group("LambdaLR", "lr_lambda", lr_lambda, _optimizer("LambdaLR", optimizer).param_groups)
         for function in self.lr_lambdas:
             if not callable(function):
@@ -126,7 +141,9 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """Multiply the rate by ``gamma`` at each of the epochs in ``milestones``."""
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         if not isinstance(milestones, Iterable):
             raise TypeError(f"[MultiStepLR] milestones is {type(milestones).__name__}, expected whole numbers")
         self.milestones = Counter(_whole("MultiStepLR", "milestones", m, 0) for m in milestones)
@@ -174,18 +191,30 @@ class CosineAnnealingLR(LRScheduler):
 
 
 class OneCycleLR(LRScheduler):
-    """Up from ``max_lr / div_factor`` to ``max_lr`` in ``pct_start`` of the steps, then down to a tiny rate. Smith 2018.
+    """Up from ``max_lr / div_factor`` to ``max_lr`` in ``pct_start`` of the steps, then far down. Smith 2018.
 
     The end is ``max_lr / div_factor / final_div_factor``; with ``three_phase`` the way down first mirrors the way up.
     Momentum (or beta1) runs the other way, between ``max_momentum`` and ``base_momentum``. Step once per batch; raises
     ValueError past ``total_steps``.
     """
 
-    def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
-                 epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3,
-                 anneal_strategy: str = "cos", cycle_momentum: bool = True, base_momentum: float | list[float] = 0.85,
-                 max_momentum: float | list[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
-                 three_phase: bool = False, last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        max_lr: float | list[float],
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: float | list[float] = 0.85,
+        max_momentum: float | list[float] = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
         op = "OneCycleLR"
         groups = _optimizer(op, optimizer).param_groups
         if total_steps is not None:
@@ -201,12 +230,16 @@ class OneCycleLR(LRScheduler):
         # Where each phase ends, and between which of the group's keys it runs.
         top = pct_start * self.total_steps - 1
         if three_phase:
-            self._phases = [(top, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                            (2 * top, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
-                            (self.total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+            self._phases = [
+                (top, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
+                (2 * top, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
+                (self.total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
+            ]
         else:
-            self._phases = [(top, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                            (self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+            self._phases = [
+                (top, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
+                (self.total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"),
+            ]
         if last_epoch == -1:
             for group, rate in zip(groups, _per_group(op, "max_lr", max_lr, groups), strict=True):
                 group["max_lr"] = number(op, "max_lr", rate)
@@ -216,7 +249,9 @@ class OneCycleLR(LRScheduler):
         self._use_beta1 = "betas" in optimizer.defaults
         if cycle_momentum:
             if not self._use_beta1 and "momentum" not in optimizer.defaults:
-                raise ValueError(f"[{op}] cycle_momentum needs an optimiser with momentum or betas, got {type(optimizer).__name__}")
+                raise ValueError(
+                    f"[{op}] cycle_momentum needs an optimiser with momentum or betas, got {type(optimizer).__name__}"
+                )
             if last_epoch == -1:
                 lows = _per_group(op, "base_momentum", base_momentum, groups)
                 highs = _per_group(op, "max_momentum", max_momentum, groups)
@@ -235,11 +270,13 @@ class OneCycleLR(LRScheduler):
         if t > self.total_steps:
             raise ValueError(f"[OneCycleLR] step {t} is past total_steps={self.total_steps}")
         start = 0.0
-        for end, lr_from, lr_to, momentum_from, momentum_to in self._phases:
-            if t <= end or end == self.total_steps - 1:
+        for phase in self._phases:
+            end = phase[0]
+            if t <= end or phase is self._phases[-1]:
                 break
             start = end
-        fraction = (t - start) / (end - start)
+        _, lr_from, lr_to, momentum_from, momentum_to = phase
+        fraction = (t - start) / (end - start) if end != start else 1.0  # a phase of one step
         if self.cycle_momentum:
             momentum = self._between(group[momentum_from], group[momentum_to], fraction)
             if self._use_beta1:
@@ -256,9 +293,18 @@ class ReduceLROnPlateau(LRScheduler):
     upwards (``max``). After a reduction ``cooldown`` epochs do not count; changes below ``eps`` are left out.
     """
 
-    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
-                 threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0,
-                 min_lr: float | list[float] = 0, eps: float = 1e-8) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | list[float] = 0,
+        eps: float = 1e-8,
+    ) -> None:
         op = self._name = "ReduceLROnPlateau"
         self.optimizer = _optimizer(op, optimizer)
         if mode not in ("min", "max"):
@@ -283,7 +329,7 @@ class ReduceLROnPlateau(LRScheduler):
             return sign * value > sign * self.best
         return sign * value > sign * (self.best + sign * margin)
 
-    def step(self, metrics: Any) -> None:  # type: ignore[override]
+    def step(self, metrics: Any) -> None:
         """Go on by one epoch whose loss (or score) was ``metrics``."""
         value = float(metrics.item() if hasattr(metrics, "item") else metrics)
         self.last_epoch += 1

@@ -11,12 +11,13 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.tensor import FLOATS, Array, Tensor, mode, raw
 
-
 #: What a group may hold besides the optimiser's own options: a label, and what schedulers keep there.
 _GROUP_KEYS = {"params", "name", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum"}
 
 
-def number(op: str, argument: str, value: Any, low: float = 0.0, high: float = math.inf, *, below: bool = False) -> float:
+def number(
+    op: str, argument: str, value: Any, low: float = 0.0, high: float = math.inf, *, below: bool = False
+) -> float:
     """``value`` as a float in [low, high], or [low, high) with ``below``; ValueError or TypeError otherwise."""
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or isinstance(value, Tensor):
         raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a number")
@@ -54,7 +55,9 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self._name = type(self).__name__
         if isinstance(params, (Tensor, dict)) or not isinstance(params, Iterable):
-            raise TypeError(f"[{self._name}] params is {type(params).__name__}, expected an iterable of Tensors or of dicts")
+            raise TypeError(
+                f"[{self._name}] params is {type(params).__name__}, expected an iterable of Tensors or of dicts"
+            )
         self.defaults = defaults
         self.state: dict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -76,7 +79,9 @@ class Optimizer:
         group = dict(param_group)
         params = group["params"]
         if isinstance(params, set):
-            raise TypeError(f"[{op}] params is a set, expected an ordered collection: a set's order changes between runs")
+            raise TypeError(
+                f"[{op}] params is a set, expected an ordered collection: a set's order changes between runs"
+            )
         group["params"] = [params] if isinstance(params, Tensor) else list(params)
         known = {id(p) for g in self.param_groups for p in g["params"]}
         for i, p in enumerate(group["params"]):
@@ -91,7 +96,9 @@ class Optimizer:
             known.add(id(p))
         unknown = sorted(set(group) - set(self.defaults) - _GROUP_KEYS)
         if unknown:
-            raise ValueError(f"[{op}] param_group has the unknown options {unknown}, expected some of {sorted(self.defaults)}")
+            raise ValueError(
+                f"[{op}] param_group has the unknown options {unknown}, expected some of {sorted(self.defaults)}"
+            )
         for name, value in self.defaults.items():
             group.setdefault(name, value)
         self._check(group)
@@ -106,11 +113,13 @@ class Optimizer:
         raise NotImplementedError
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient. ``closure``, if given, computes the loss first and is returned."""
+        """Update every parameter that has a gradient; ``closure``, if given, first computes the loss, which is returned."""
         loss = None
         if closure is not None:
             if not callable(closure):
-                raise TypeError(f"[{self._name}] closure is {type(closure).__name__}, expected a function without arguments")
+                raise TypeError(
+                    f"[{self._name}] closure is {type(closure).__name__}, expected a function without arguments"
+                )
             before, mode.grad = mode.grad, True
             try:
                 loss = closure()
@@ -187,7 +196,10 @@ class Optimizer:
         fresh = []
         for i, (ours, theirs) in enumerate(zip(self.param_groups, groups, strict=True)):
             if len(ours["params"]) != len(theirs["params"]):
-                raise ValueError(f"[{op}] group {i} of state_dict has {len(theirs['params'])} parameters, expected {len(ours['params'])}")
+                raise ValueError(
+                    f"[{op}] group {i} of state_dict has {len(theirs['params'])} parameters, "
+                    f"expected {len(ours['params'])}"
+                )
             by_number.update(zip(theirs["params"], ours["params"], strict=True))
             group = {**ours, **{k: v for k, v in theirs.items() if k != "params"}}
             self._check(group)

@@ -26,13 +26,35 @@ class SGD(Optimizer):
     [0.8]
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0, dampening: float = 0,
-                 weight_decay: float = 0, nesterov: bool = False, *, maximize: bool = False, foreach: None = None,
-                 differentiable: bool = False, fused: None = None) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: None = None,
+        differentiable: bool = False,
+        fused: None = None,
+    ) -> None:
         only_default("SGD", foreach=foreach, differentiable=differentiable, fused=fused)
-        super().__init__(params, {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-                                  "nesterov": nesterov, "maximize": maximize, "foreach": None, "differentiable": False,
-                                  "fused": None})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+                "foreach": None,
+                "differentiable": False,
+                "fused": None,
+            },
+        )
 
     def _check(self, group: dict[str, Any]) -> None:
         number("SGD", "lr", group["lr"])
@@ -40,8 +62,10 @@ class SGD(Optimizer):
         dampening = number("SGD", "dampening", group["dampening"], low=-float("inf"))
         number("SGD", "weight_decay", group["weight_decay"])
         if group["nesterov"] and (momentum == 0 or dampening != 0):
-            raise ValueError(f"[SGD] nesterov needs momentum above 0 and dampening 0, got momentum {momentum:g} and "
-                             f"dampening {dampening:g}")
+            raise ValueError(
+                f"[SGD] nesterov needs momentum above 0 and dampening 0, got momentum {momentum:g} and "
+                f"dampening {dampening:g}"
+            )
 
     def _update(self, group: dict[str, Any], params: list[Tensor], grads: list[Array]) -> None:
         momentum = group["momentum"]
@@ -52,5 +76,15 @@ class SGD(Optimizer):
         for chosen, first in ((new, True), (old, False)):
             if chosen:
                 buffers = self._buffers("momentum_buffer", chosen) if momentum != 0 else []
-                core.sgd_step([p.array for p in chosen], [grad_of[id(p)] for p in chosen], buffers, group["lr"], momentum,
-                              group["dampening"], group["weight_decay"], group["nesterov"], group["maximize"], first)
+                core.sgd_step(
+                    [p.array for p in chosen],
+                    [grad_of[id(p)] for p in chosen],
+                    buffers,
+                    group["lr"],
+                    momentum,
+                    group["dampening"],
+                    group["weight_decay"],
+                    group["nesterov"],
+                    group["maximize"],
+                    first,
+                )

@@ -15,23 +15,68 @@ from pyconv.tensor import Tensor
 
 # Every option, alone and together; the dampening and nesterov of SGD exclude each other.
 OPTIONS = {
-    "SGD": [{}, {"lr": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.3}, {"momentum": 0.9, "nesterov": True},
-            {"weight_decay": 0.1}, {"maximize": True},
-            {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.01, "maximize": True}],
-    "Adam": [{}, {"lr": 0.1}, {"betas": (0.5, 0.9)}, {"eps": 1e-3}, {"weight_decay": 0.1}, {"amsgrad": True},
-             {"maximize": True}, {"decoupled_weight_decay": True, "weight_decay": 0.1},
-             {"lr": 0.02, "betas": (0.8, 0.95), "weight_decay": 0.05, "amsgrad": True, "maximize": True}],
+    "SGD": [
+        {},
+        {"lr": 0.1},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "dampening": 0.3},
+        {"momentum": 0.9, "nesterov": True},
+        {"weight_decay": 0.1},
+        {"maximize": True},
+        {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.01, "maximize": True},
+    ],
+    "Adam": [
+        {},
+        {"lr": 0.1},
+        {"betas": (0.5, 0.9)},
+        {"eps": 1e-3},
+        {"weight_decay": 0.1},
+        {"amsgrad": True},
+        {"maximize": True},
+        {"decoupled_weight_decay": True, "weight_decay": 0.1},
+        {"lr": 0.02, "betas": (0.8, 0.95), "weight_decay": 0.05, "amsgrad": True, "maximize": True},
+    ],
     "AdamW": [{}, {"lr": 0.1, "weight_decay": 0.2}, {"amsgrad": True, "weight_decay": 0}, {"maximize": True}],
-    "Adagrad": [{}, {"lr_decay": 0.1}, {"weight_decay": 0.1}, {"initial_accumulator_value": 0.5}, {"eps": 1e-2},
-                {"maximize": True}],
+    "Adagrad": [
+        {},
+        {"lr_decay": 0.1},
+        {"weight_decay": 0.1},
+        {"initial_accumulator_value": 0.5},
+        {"eps": 1e-2},
+        {"maximize": True},
+    ],
     "Adadelta": [{}, {"lr": 0.5}, {"rho": 0.5}, {"eps": 1e-3}, {"weight_decay": 0.1}, {"maximize": True}],
-    "RMSprop": [{}, {"alpha": 0.5}, {"eps": 1e-3}, {"weight_decay": 0.1}, {"momentum": 0.9}, {"centered": True},
-                {"centered": True, "momentum": 0.5, "weight_decay": 0.01, "maximize": True}],
+    "RMSprop": [
+        {},
+        {"alpha": 0.5},
+        {"eps": 1e-3},
+        {"weight_decay": 0.1},
+        {"momentum": 0.9},
+        {"centered": True},
+        {"centered": True, "momentum": 0.5, "weight_decay": 0.01, "maximize": True},
+    ],
 }
-CASES = [pytest.param(name, options, id=f"{name}-{i}") for name, rows in OPTIONS.items() for i, options in enumerate(rows)]
+CASES = [
+    pytest.param(name, options, id=f"{name}-{i}") for name, rows in OPTIONS.items() for i, options in enumerate(rows)
+]
 STEPS = 20
 # Around the vector widths and the size of a block; a scalar; two memory orders.
-SHAPES = [(1,), (3,), (4,), (7,), (8,), (15,), (16,), (17,), (33,), (), (5, 3, 2, 4), (2, 3, 2, 3, 2), (130, 131), (0, 4)]
+SHAPES = [
+    (1,),
+    (3,),
+    (4,),
+    (7,),
+    (8,),
+    (15,),
+    (16,),
+    (17,),
+    (33,),
+    (),
+    (5, 3, 2, 4),
+    (2, 3, 2, 3, 2),
+    (130, 131),
+    (0, 4),
+]
 
 
 @functools.cache
@@ -58,16 +103,20 @@ def run(name, options, dtype, steps=STEPS, param_order=np.array, grad_order=np.a
     return out
 
 
-@pytest.mark.parametrize(("make", "expected"), [
-    (lambda p: optim.SGD(p, lr=0.1), [0.9, 0.81, 0.729]),
-    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486]),
-    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True), [0.81, 0.5751, 0.327321]),
-    (lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01), [0.899, 0.808201, 0.726572699]),
-    (lambda p: optim.Adagrad(p, lr=0.1), [0.9000000000, 0.8331035268, 0.7804561814]),
-    (lambda p: optim.Adadelta(p, lr=1.0, rho=0.9, eps=1e-6), [0.9968377382, 0.9935981984, 0.9903090829]),
-    (lambda p: optim.Adam(p, lr=0.1), [0.9000000010, 0.8004122297, 0.7015862745]),
-    (lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.01), [0.8990000010, 0.7985190282, 0.6989111847]),
-], ids=["sgd", "momentum", "nesterov", "decay", "adagrad", "adadelta", "adam", "adamw"])
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda p: optim.SGD(p, lr=0.1), [0.9, 0.81, 0.729]),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9), [0.9, 0.72, 0.486]),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True), [0.81, 0.5751, 0.327321]),
+        (lambda p: optim.SGD(p, lr=0.1, weight_decay=0.01), [0.899, 0.808201, 0.726572699]),
+        (lambda p: optim.Adagrad(p, lr=0.1), [0.9000000000, 0.8331035268, 0.7804561814]),
+        (lambda p: optim.Adadelta(p, lr=1.0, rho=0.9, eps=1e-6), [0.9968377382, 0.9935981984, 0.9903090829]),
+        (lambda p: optim.Adam(p, lr=0.1), [0.9000000010, 0.8004122297, 0.7015862745]),
+        (lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.01), [0.8990000010, 0.7985190282, 0.6989111847]),
+    ],
+    ids=["sgd", "momentum", "nesterov", "decay", "adagrad", "adadelta", "adam", "adamw"],
+)
 def test_worked_numbers_on_half_w_squared(make, expected):
     """f(w) = w^2 / 2 from w = 1: the gradient is w. Ten decimals are given, cut or rounded."""
     w = Tensor(np.array([1.0]), requires_grad=True)
@@ -256,54 +305,116 @@ def raises(kind, match, call):
     return pytest.param(kind, match, call, id=match[:60])
 
 
-@pytest.mark.parametrize(("kind", "match", "call"), [
-    raises(ValueError, r"\[SGD\] lr is -0.1, expected at least 0 and a finite number", lambda: optim.SGD([parameter()], lr=-0.1)),
-    raises(ValueError, r"\[SGD\] lr is nan", lambda: optim.SGD([parameter()], lr=math.nan)),
-    raises(ValueError, r"\[SGD\] lr is inf", lambda: optim.SGD([parameter()], lr=math.inf)),
-    raises(TypeError, r"\[SGD\] lr is str, expected a number", lambda: optim.SGD([parameter()], lr="0.1")),
-    raises(TypeError, r"\[SGD\] lr is NoneType, expected a number", lambda: optim.SGD([parameter()], lr=None)),
-    raises(TypeError, r"\[SGD\] lr is Tensor, expected a number", lambda: optim.SGD([parameter()], lr=parameter())),
-    raises(TypeError, r"\[SGD\] lr is bool, expected a number", lambda: optim.SGD([parameter()], lr=True)),
-    raises(ValueError, r"\[SGD\] momentum is -1, expected at least 0", lambda: optim.SGD([parameter()], momentum=-1)),
-    raises(ValueError, r"\[SGD\] weight_decay is -1, expected at least 0", lambda: optim.SGD([parameter()], weight_decay=-1)),
-    raises(ValueError, r"\[SGD\] nesterov needs momentum above 0 and dampening 0, got momentum 0 and dampening 0",
-           lambda: optim.SGD([parameter()], nesterov=True)),
-    raises(ValueError, r"\[SGD\] nesterov needs .* dampening 0.5",
-           lambda: optim.SGD([parameter()], momentum=0.9, dampening=0.5, nesterov=True)),
-    raises(ValueError, r"\[SGD\] foreach=True is not supported", lambda: optim.SGD([parameter()], foreach=True)),
-    raises(ValueError, r"\[SGD\] fused=True is not supported", lambda: optim.SGD([parameter()], fused=True)),
-    raises(ValueError, r"\[Adam\] capturable=True is not supported", lambda: optim.Adam([parameter()], capturable=True)),
-    raises(ValueError, r"\[AdamW\] differentiable=True is not supported", lambda: optim.AdamW([parameter()], differentiable=True)),
-    raises(TypeError, r"\[SGD\] params is Tensor, expected an iterable", lambda: optim.SGD(parameter())),
-    raises(TypeError, r"\[SGD\] params is dict, expected an iterable", lambda: optim.SGD({"params": [parameter()]})),
-    raises(TypeError, r"\[SGD\] params is int, expected an iterable", lambda: optim.SGD(3)),
-    raises(ValueError, r"\[SGD\] params is empty", lambda: optim.SGD([])),
-    raises(TypeError, r"\[SGD\] params is a set", lambda: optim.SGD([{"params": {parameter()}}])),
-    raises(TypeError, r"\[SGD\] params\[0\] is ndarray, expected a Tensor", lambda: optim.SGD([np.ones(2)])),
-    raises(TypeError, r"\[SGD\] params\[1\] is NoneType, expected a Tensor", lambda: optim.SGD([parameter(), None])),
-    raises(TypeError, r"\[SGD\] params\[0\] has dtype int64, expected float32 or float64",
-           lambda: optim.SGD([Tensor(np.ones(2, np.int64))])),
-    raises(ValueError, r"\[SGD\] params\[0\] is the result of an operation", lambda: optim.SGD([parameter() * 2.0])),
-    raises(ValueError, r"\[SGD\] params\[1\] is listed twice", lambda: optim.SGD([parameter()] * 2)),
-    raises(ValueError, r"\[SGD\] param_group has the keys \['lr'\], expected one named params", lambda: optim.SGD([{"lr": 1.0}])),
-    raises(TypeError, r"\[SGD\] param_group is list, expected a dict", lambda: optim.SGD([parameter()]).add_param_group([])),
-    raises(ValueError, r"\[SGD\] param_group has the unknown options \['weight_deacy'\]",
-           lambda: optim.SGD([{"params": [parameter()], "weight_deacy": 0.1}])),
-    raises(ValueError, r"\[Adam\] betas\[0\] is 1, expected at least 0 and less than 1", lambda: optim.Adam([parameter()], betas=(1, 0.9))),
-    raises(ValueError, r"\[Adam\] betas\[1\] is -0.5", lambda: optim.Adam([parameter()], betas=(0.9, -0.5))),
-    raises(ValueError, r"\[Adam\] betas is 0.9, expected two numbers", lambda: optim.Adam([parameter()], betas=0.9)),
-    raises(ValueError, r"\[Adam\] betas is \(0.9,\), expected two numbers", lambda: optim.Adam([parameter()], betas=(0.9,))),
-    raises(ValueError, r"\[Adam\] eps is -1", lambda: optim.Adam([parameter()], eps=-1)),
-    raises(ValueError, r"\[AdamW\] weight_decay is -1", lambda: optim.AdamW([parameter()], weight_decay=-1)),
-    raises(ValueError, r"\[Adagrad\] lr_decay is -1", lambda: optim.Adagrad([parameter()], lr_decay=-1)),
-    raises(ValueError, r"\[Adagrad\] initial_accumulator_value is -1",
-           lambda: optim.Adagrad([parameter()], initial_accumulator_value=-1)),
-    raises(ValueError, r"\[Adadelta\] rho is 1.5, expected at least 0 and at most 1", lambda: optim.Adadelta([parameter()], rho=1.5)),
-    raises(ValueError, r"\[RMSprop\] alpha is -1", lambda: optim.RMSprop([parameter()], alpha=-1)),
-    raises(ValueError, r"\[RMSprop\] momentum is -1", lambda: optim.RMSprop([parameter()], momentum=-1)),
-    raises(TypeError, r"\[SGD\] closure is int, expected a function", lambda: optim.SGD([parameter()]).step(3)),
-    raises(ValueError, r"\[SGD\] state_dict lacks the keys", lambda: optim.SGD([parameter()]).load_state_dict({})),
-])
+@pytest.mark.parametrize(
+    ("kind", "match", "call"),
+    [
+        raises(
+            ValueError,
+            r"\[SGD\] lr is -0.1, expected at least 0 and a finite number",
+            lambda: optim.SGD([parameter()], lr=-0.1),
+        ),
+        raises(ValueError, r"\[SGD\] lr is nan", lambda: optim.SGD([parameter()], lr=math.nan)),
+        raises(ValueError, r"\[SGD\] lr is inf", lambda: optim.SGD([parameter()], lr=math.inf)),
+        raises(TypeError, r"\[SGD\] lr is str, expected a number", lambda: optim.SGD([parameter()], lr="0.1")),
+        raises(TypeError, r"\[SGD\] lr is NoneType, expected a number", lambda: optim.SGD([parameter()], lr=None)),
+        raises(TypeError, r"\[SGD\] lr is Tensor, expected a number", lambda: optim.SGD([parameter()], lr=parameter())),
+        raises(TypeError, r"\[SGD\] lr is bool, expected a number", lambda: optim.SGD([parameter()], lr=True)),
+        raises(
+            ValueError, r"\[SGD\] momentum is -1, expected at least 0", lambda: optim.SGD([parameter()], momentum=-1)
+        ),
+        raises(
+            ValueError,
+            r"\[SGD\] weight_decay is -1, expected at least 0",
+            lambda: optim.SGD([parameter()], weight_decay=-1),
+        ),
+        raises(
+            ValueError,
+            r"\[SGD\] nesterov needs momentum above 0 and dampening 0, got momentum 0 and dampening 0",
+            lambda: optim.SGD([parameter()], nesterov=True),
+        ),
+        raises(
+            ValueError,
+            r"\[SGD\] nesterov needs .* dampening 0.5",
+            lambda: optim.SGD([parameter()], momentum=0.9, dampening=0.5, nesterov=True),
+        ),
+        raises(ValueError, r"\[SGD\] foreach=True is not supported", lambda: optim.SGD([parameter()], foreach=True)),
+        raises(ValueError, r"\[SGD\] fused=True is not supported", lambda: optim.SGD([parameter()], fused=True)),
+        raises(
+            ValueError, r"\[Adam\] capturable=True is not supported", lambda: optim.Adam([parameter()], capturable=True)
+        ),
+        raises(
+            ValueError,
+            r"\[AdamW\] differentiable=True is not supported",
+            lambda: optim.AdamW([parameter()], differentiable=True),
+        ),
+        raises(TypeError, r"\[SGD\] params is Tensor, expected an iterable", lambda: optim.SGD(parameter())),
+        raises(
+            TypeError, r"\[SGD\] params is dict, expected an iterable", lambda: optim.SGD({"params": [parameter()]})
+        ),
+        raises(TypeError, r"\[SGD\] params is int, expected an iterable", lambda: optim.SGD(3)),
+        raises(ValueError, r"\[SGD\] params is empty", lambda: optim.SGD([])),
+        raises(TypeError, r"\[SGD\] params is a set", lambda: optim.SGD([{"params": {parameter()}}])),
+        raises(TypeError, r"\[SGD\] params\[0\] is ndarray, expected a Tensor", lambda: optim.SGD([np.ones(2)])),
+        raises(
+            TypeError, r"\[SGD\] params\[1\] is NoneType, expected a Tensor", lambda: optim.SGD([parameter(), None])
+        ),
+        raises(
+            TypeError,
+            r"\[SGD\] params\[0\] has dtype int64, expected float32 or float64",
+            lambda: optim.SGD([Tensor(np.ones(2, np.int64))]),
+        ),
+        raises(
+            ValueError, r"\[SGD\] params\[0\] is the result of an operation", lambda: optim.SGD([parameter() * 2.0])
+        ),
+        raises(ValueError, r"\[SGD\] params\[1\] is listed twice", lambda: optim.SGD([parameter()] * 2)),
+        raises(
+            ValueError,
+            r"\[SGD\] param_group has the keys \['lr'\], expected one named params",
+            lambda: optim.SGD([{"lr": 1.0}]),
+        ),
+        raises(
+            TypeError,
+            r"\[SGD\] param_group is list, expected a dict",
+            lambda: optim.SGD([parameter()]).add_param_group([]),
+        ),
+        raises(
+            ValueError,
+            r"\[SGD\] param_group has the unknown options \['weight_deacy'\]",
+            lambda: optim.SGD([{"params": [parameter()], "weight_deacy": 0.1}]),
+        ),
+        raises(
+            ValueError,
+            r"\[Adam\] betas\[0\] is 1, expected at least 0 and less than 1",
+            lambda: optim.Adam([parameter()], betas=(1, 0.9)),
+        ),
+        raises(ValueError, r"\[Adam\] betas\[1\] is -0.5", lambda: optim.Adam([parameter()], betas=(0.9, -0.5))),
+        raises(
+            ValueError, r"\[Adam\] betas is 0.9, expected two numbers", lambda: optim.Adam([parameter()], betas=0.9)
+        ),
+        raises(
+            ValueError,
+            r"\[Adam\] betas is \(0.9,\), expected two numbers",
+            lambda: optim.Adam([parameter()], betas=(0.9,)),
+        ),
+        raises(ValueError, r"\[Adam\] eps is -1", lambda: optim.Adam([parameter()], eps=-1)),
+        raises(ValueError, r"\[AdamW\] weight_decay is -1", lambda: optim.AdamW([parameter()], weight_decay=-1)),
+        raises(ValueError, r"\[Adagrad\] lr_decay is -1", lambda: optim.Adagrad([parameter()], lr_decay=-1)),
+        raises(
+            ValueError,
+            r"\[Adagrad\] initial_accumulator_value is -1",
+            lambda: optim.Adagrad([parameter()], initial_accumulator_value=-1),
+        ),
+        raises(
+            ValueError,
+            r"\[Adadelta\] rho is 1.5, expected at least 0 and at most 1",
+            lambda: optim.Adadelta([parameter()], rho=1.5),
+        ),
+        raises(ValueError, r"\[RMSprop\] alpha is -1", lambda: optim.RMSprop([parameter()], alpha=-1)),
+        raises(ValueError, r"\[RMSprop\] momentum is -1", lambda: optim.RMSprop([parameter()], momentum=-1)),
+        raises(TypeError, r"\[SGD\] closure is int, expected a function", lambda: optim.SGD([parameter()]).step(3)),
+        raises(ValueError, r"\[SGD\] state_dict lacks the keys", lambda: optim.SGD([parameter()]).load_state_dict({})),
+    ],
+)
 def test_arguments(kind, match, call):
     with pytest.raises(kind, match=match):
         call()
@@ -332,9 +443,13 @@ def test_a_rate_set_later_is_checked():
 def test_read_only_and_broadcast_parameters():
     frozen = np.ones(2, np.float32)
     frozen.flags.writeable = False
-    for array, match in ((frozen, r"\[sgd\] parameter 0 is read-only"),
-                         (np.lib.stride_tricks.as_strided(np.ones(1, np.float32), (2,), (0,)),
-                          r"\[sgd\] parameter 0 is a broadcast view")):
+    for array, match in (
+        (frozen, r"\[sgd\] parameter 0 is read-only"),
+        (
+            np.lib.stride_tricks.as_strided(np.ones(1, np.float32), (2,), (0,)),
+            r"\[sgd\] parameter 0 is a broadcast view",
+        ),
+    ):
         w = Tensor(array, requires_grad=True)
         w.grad = Tensor(np.ones(2, np.float32))
         with pytest.raises(ValueError, match=match):
@@ -363,18 +478,39 @@ def test_state_of_other_parameters_is_refused():
         optim.Adam([parameter(3)]).load_state_dict(saved)
 
 
-@pytest.mark.parametrize(("kind", "match", "change"), [
-    (ValueError, r"\[sgd\] got 0 gradients, expected 1, one per parameter", {"grads": []}),
-    (ValueError, r"\[sgd\] got 2 state arrays, expected 1", {"momentum_buffers": [np.ones(2, np.float32)] * 2}),
-    (ValueError, r"\[sgd\] momentum needs one momentum buffer per parameter", {"momentum": 0.9}),
-    (TypeError, r"\[sgd\] parameter 0 has dtype int64, expected float32 or float64", {"params": [np.ones(2, np.int64)]}),
-    (TypeError, r"\[sgd\] gradient 0 has dtype float64, expected float32", {"grads": [np.ones(2)]}),
-    (ShapeError, r"\[sgd\] gradient 0 has shape 3, expected its parameter's, 2", {"grads": [np.ones(3, np.float32)]}),
-    (ShapeError, r"\[sgd\] state 0 has shape 3, expected 2", {"momentum_buffers": [np.ones(3, np.float32)]}),
-])
+@pytest.mark.parametrize(
+    ("kind", "match", "change"),
+    [
+        (ValueError, r"\[sgd\] got 0 gradients, expected 1, one per parameter", {"grads": []}),
+        (ValueError, r"\[sgd\] got 2 state arrays, expected 1", {"momentum_buffers": [np.ones(2, np.float32)] * 2}),
+        (ValueError, r"\[sgd\] momentum needs one momentum buffer per parameter", {"momentum": 0.9}),
+        (
+            TypeError,
+            r"\[sgd\] parameter 0 has dtype int64, expected float32 or float64",
+            {"params": [np.ones(2, np.int64)]},
+        ),
+        (TypeError, r"\[sgd\] gradient 0 has dtype float64, expected float32", {"grads": [np.ones(2)]}),
+        (
+            ShapeError,
+            r"\[sgd\] gradient 0 has shape 3, expected its parameter's, 2",
+            {"grads": [np.ones(3, np.float32)]},
+        ),
+        (ShapeError, r"\[sgd\] state 0 has shape 3, expected 2", {"momentum_buffers": [np.ones(3, np.float32)]}),
+    ],
+)
 def test_the_kernel_refuses_what_does_not_fit(kind, match, change):
-    arguments = {"params": [np.ones(2, np.float32)], "grads": [np.ones(2, np.float32)], "momentum_buffers": [], "lr": 0.1,
-                 "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "maximize": False, "first": False}
+    arguments = {
+        "params": [np.ones(2, np.float32)],
+        "grads": [np.ones(2, np.float32)],
+        "momentum_buffers": [],
+        "lr": 0.1,
+        "momentum": 0.0,
+        "dampening": 0.0,
+        "weight_decay": 0.0,
+        "nesterov": False,
+        "maximize": False,
+        "first": False,
+    }
     with pytest.raises(kind, match=match):
         core.sgd_step(**{**arguments, **change})
 
