@@ -113,7 +113,7 @@ class Optimizer:
         raise NotImplementedError
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; ``closure``, if given, first computes the loss, which is returned."""
+        """Update every parameter that has a gradient; ``closure``, if given, first computes the loss to return."""
         loss = None
         if closure is not None:
             if not callable(closure):
