@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -48,32 +49,49 @@ bool interrupted() {
   return callback();
 }
 
-// What the threads of one parallel_run share.
+// What the threads of one parallel_run share. Each thread starts with a contiguous share of the blocks, the
+// same each time, so that what it wrote in the last op is still in its cache; one that is done helps the
+// others. On a busy machine a thread may get no processor for milliseconds: its share is then not waited for.
 struct Region {
-  int64_t blocks;
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   BlockFunction function;
   void* context;
-  Region(int64_t b, BlockFunction f, void* c) : blocks(b), function(f), context(c) {}
+  int share_count;
+  std::unique_ptr<Share[]> shares;
   std::atomic<bool> stop{false};
   std::thread::id caller = std::this_thread::get_id();
   std::mutex mutex;
   std::exception_ptr error;
 
-  // Thread `thread` of `threads` runs a contiguous share of the blocks: the same share each time, so
-  // that what it wrote in the last op is still in its cache.
-  void run_share(int thread, int threads) {
+  Region(int64_t blocks, BlockFunction f, void* c, int threads)
+      : function(f), context(c), share_count(threads), shares(new Share[static_cast<size_t>(threads)]) {
+    for (int i = 0; i < threads; ++i) {
+      shares[static_cast<size_t>(i)].next = blocks * i / threads;
+      shares[static_cast<size_t>(i)].end = blocks * (i + 1) / threads;
+    }
+  }
+
+  void work(int thread) {
     const FlushDenormals flush;
     Region* const outer = t_region;
     t_region = this;
-    const int64_t begin = blocks * thread / threads, end = blocks * (thread + 1) / threads;
-    for (int64_t block = begin; block < end && !stop.load(std::memory_order_relaxed); ++block) {
-      try {
-        check(thread == 0 && !outer);
-        function(context, block);
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(mutex);
-        if (!error) error = std::current_exception();
-        stop = true;
+    for (int i = 0; i < share_count; ++i) {
+      Share& share = shares[static_cast<size_t>((thread + i) % share_count)];
+      while (!stop.load(std::memory_order_relaxed)) {
+        const int64_t block = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (block >= share.end) break;
+        try {
+          check(thread == 0 && !outer);
+          function(context, block);
+        } catch (...) {
+          const std::lock_guard<std::mutex> lock(mutex);
+          if (!error) error = std::current_exception();
+          stop = true;
+        }
       }
     }
     t_region = outer;
@@ -125,24 +143,22 @@ void poll_interrupt() {
 
 void parallel_run(int64_t blocks, BlockFunction function, void* context) {
   if (blocks <= 0) return;
-  Region region{blocks, function, context};
   const int threads = t_region ? 1 : static_cast<int>(std::min<int64_t>(blocks, num_threads()));
+  Region region(blocks, function, context, threads);
   if (threads == 1) {
-    region.run_share(0, 1);
+    region.work(0);
     region.finish();
     return;
   }
 #ifdef PYCONV_OPENMP
   if (!g_forked.load(std::memory_order_relaxed)) {
-    // The runtime may grant fewer threads than asked for; the shares are cut by what it granted.
 #pragma omp parallel num_threads(threads)
-    region.run_share(omp_get_thread_num(), omp_get_num_threads());
+    region.work(omp_get_thread_num());
     region.finish();
     return;
   }
 #endif
-  pool_run(threads, [](void* r, int thread, int granted) { static_cast<Region*>(r)->run_share(thread, granted); },
-           &region);
+  pool_run(threads, [](void* r, int thread) { static_cast<Region*>(r)->work(thread); }, &region);
   region.finish();
 }
 

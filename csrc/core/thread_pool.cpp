@@ -1,5 +1,7 @@
 #include "core/thread_pool.h"
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
@@ -9,67 +11,89 @@
 namespace pyconv {
 namespace {
 
+// A network's next op usually follows within microseconds, and to wake a sleeping thread costs tens of
+// them; so waiting threads look again for this long before they sleep. Longer would take the processor
+// from others who share the machine.
+constexpr std::chrono::microseconds kSpin{50};
+
+// Whether `done()` came true while spinning.
+template <class F>
+bool spin(F&& done) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (done()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return done();
+}
+
 class Pool {
  public:
-  void run(int threads, ShareFunction function, void* context) {
-    std::unique_lock<std::mutex> user(user_mutex_, std::try_to_lock);
-    if (!user.owns_lock()) {
-      function(context, 0, 1);
-      return;
-    }
-    threads = grow(threads);
+  void run(int threads, WorkFunction function, void* context) {
+    const std::unique_lock<std::mutex> user(user_mutex_, std::try_to_lock);
+    if (!user.owns_lock()) return function(context, 0);
+    grow(threads);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       function_ = function;
       context_ = context;
       threads_ = threads;
-      left_ = threads - 1;
-      ++generation_;
+      generation_.fetch_add(1, std::memory_order_release);
     }
     start_.notify_all();
-    function(context, 0, threads);
+    function(context, 0);
+    {
+      // From here on nobody joins; those who did are waited for.
+      const std::lock_guard<std::mutex> lock(mutex_);
+      threads_ = 0;
+    }
+    if (spin([this] { return active_.load(std::memory_order_acquire) == 0; })) return;
     std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [this] { return left_ == 0; });
+    done_.wait(lock, [this] { return active_.load(std::memory_order_acquire) == 0; });
   }
 
  private:
-  // Starts what is missing; returns how many there are to share the work, the caller included.
-  int grow(int threads) {
+  void grow(int threads) {
     try {
       while (static_cast<int>(workers_.size()) < threads - 1) {
         const int id = static_cast<int>(workers_.size()) + 1;
-        workers_.emplace_back([this, id, seen = generation_] { work(id, seen); });
+        workers_.emplace_back([this, id, seen = generation_.load()] { work(id, seen); });
       }
     } catch (const std::system_error&) {
       // Fewer threads than asked for: slower, not wrong.
     }
-    const int have = static_cast<int>(workers_.size()) + 1;
-    return have < threads ? have : threads;
   }
 
   void work(int id, long seen) {
     for (;;) {
+      const auto called = [&] { return generation_.load(std::memory_order_acquire) != seen; };
+      const bool soon = spin(called);
       std::unique_lock<std::mutex> lock(mutex_);
-      start_.wait(lock, [&] { return generation_ != seen; });
-      seen = generation_;
-      if (id >= threads_) continue;
-      const ShareFunction function = function_;
+      if (!soon) start_.wait(lock, called);
+      seen = generation_.load(std::memory_order_acquire);
+      if (id >= threads_) continue;  // not needed, or too late
+      const WorkFunction function = function_;
       void* const context = context_;
-      const int threads = threads_;
+      active_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      function(context, id, threads);
+      function(context, id);
       lock.lock();
-      if (--left_ == 0) done_.notify_one();
+      if (active_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_one();
     }
   }
 
   std::mutex user_mutex_, mutex_;
   std::condition_variable start_, done_;
   std::vector<std::thread> workers_;
-  ShareFunction function_ = nullptr;
+  WorkFunction function_ = nullptr;
   void* context_ = nullptr;
-  int threads_ = 0, left_ = 0;
-  long generation_ = 0;
+  int threads_ = 0;  // that may still join
+  std::atomic<int> active_{0};
+  std::atomic<long> generation_{0};
 };
 
 // Never destroyed: its threads wait for work until the process ends.
@@ -78,7 +102,7 @@ std::once_flag* g_once = new std::once_flag;
 
 }  // namespace
 
-void pool_run(int threads, ShareFunction function, void* context) {
+void pool_run(int threads, WorkFunction function, void* context) {
   std::call_once(*g_once, [] { g_pool = new Pool; });
   g_pool->run(threads, function, context);
 }

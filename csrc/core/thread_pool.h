@@ -1,14 +1,16 @@
-// A small pool of std::threads: parallel_for's second backend, used after a fork, under the thread
-// sanitizer (which does not understand libgomp) and where there is no OpenMP.
+// A pool of std::threads: parallel_for's second backend, used after a fork, under the thread sanitizer
+// (which does not understand libgomp) and where there is no OpenMP.
 #pragma once
 
 namespace pyconv {
 
-using ShareFunction = void (*)(void* context, int thread, int threads);
+using WorkFunction = void (*)(void* context, int thread);
 
-// Calls function(context, t, threads) for each t; t = 0 on the calling thread. When another thread is
-// using the pool, or the system grants no threads, the caller runs everything: f(context, 0, 1).
-void pool_run(int threads, ShareFunction function, void* context);
+// Calls function(context, 0) on the calling thread, and function(context, t), 0 < t < threads, on those of
+// the pool's threads that get a processor before the caller has returned from its own call; returns when all
+// that began have ended. The function must share out the work so that any one call completes it. When
+// another caller is using the pool there is only the first call.
+void pool_run(int threads, WorkFunction function, void* context);
 
 // In a forked child: forget the parent's threads, which do not exist here.
 void abandon_pool();
