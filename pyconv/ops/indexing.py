@@ -254,7 +254,7 @@ def setitem(x: Tensor, key: Any, values: Any) -> None:
     under `no_grad`; a value with a gradient makes x the result of a recorded operation."""
     plain, axes, arrays, position = parse(x.shape, key, "setitem")
     if isinstance(values, (bool, int, float, np.generic)):
-        values = np.asarray(core.full((), x.dtype, values, False))
+        values = core.full((), x.dtype, values, False)
     elif isinstance(values, (list, tuple)):
         values = np.asarray(values)
     dtype_of(array_of(values, "setitem").dtype, "setitem")

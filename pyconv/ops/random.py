@@ -202,7 +202,7 @@ class Dropout(Op):
     @staticmethod
     def forward(ctx, x, p, at, out=None):
         # Draws follow the memory: one order for Tensors and arrays gives both the same mask.
-        y = core.dropout(ordered(x, True), 1.0 - p, *at, True)
+        y = core.dropout(ordered(x, True), 1.0 - p, at[0], at[1], at[2], True)
         return ordered(y, ctx.channels_last) if out is None else _into(out, y)
 
     @staticmethod
@@ -224,7 +224,7 @@ class ChannelDropout(Op):
     @staticmethod
     def forward(ctx, x, p, at, channels, out=None):
         shape = (*x.shape[:channels], *[1] * (x.ndim - channels))
-        mask = core.dropout(core.full(shape, x.dtype, 1, ctx.channels_last), 1.0 - p, *at, ctx.channels_last)
+        mask = core.dropout(core.full(shape, x.dtype, 1, True), 1.0 - p, at[0], at[1], at[2], True)
         return core.binary("mul", x, mask, ctx.channels_last, out)
 
     @staticmethod

@@ -72,7 +72,10 @@ def resolve(shape: Shape, wanted: Shape, op: str) -> Shape:
 
 def _reshaped(array: Array, shape: Shape) -> Array:
     view = core.reshaped(array, shape)
-    return core.reshaped(core.copy(array, False), shape) if view is None else view
+    if view is None:
+        view = core.reshaped(core.copy(array, False), shape)
+        assert view is not None  # C order takes any shape
+    return view
 
 
 class View(Op):
