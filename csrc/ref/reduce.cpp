@@ -14,7 +14,8 @@ void each(const View& x, const bool* reduced, bool wanted, F f) {
   int64_t at[kMaxRank] = {}, offset = 0;
   for (int i = 0; i < x.rank(); ++i)
     if (reduced[i] == wanted && x.shape[i] == 0) return;
-  for (;;) {
+  for (int64_t step = 0;; ++step) {
+    if ((step & 0xfffff) == 0) poll_interrupt();  // a millisecond or two of work
     f(offset, static_cast<const int64_t*>(at));
     int i = x.rank() - 1;
     for (; i >= 0; --i) {
@@ -79,7 +80,6 @@ void reduce(Reduction op, const View& x, const bool* reduced, double correction,
   for (int i = 0; i < x.rank(); ++i)
     if (reduced[i]) count *= x.shape[i];
   each(x, reduced, false, [&](int64_t offset, const int64_t* at) {
-    poll_interrupt();
     const T* p = x.as<T>() + offset;
     int64_t o = 0;
     for (int i = 0; i < x.rank(); ++i) o += at[i] * y.strides[i];
