@@ -165,7 +165,8 @@ class _Softplus(Op):
 
     @staticmethod
     def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
-        return (core.binary("mul", gy, core.unary("sigmoid", ctx.saved[0], True), True),)
+        (x,) = ctx.saved or ()
+        return (core.binary("mul", gy, core.unary("sigmoid", x, True), True),)
 
 
 def binary_cross_entropy_with_logits(
@@ -228,7 +229,7 @@ class _BinaryCrossEntropy(Op):
 
     @staticmethod
     def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
-        x, target = ctx.saved
+        x, target = ctx.saved or ()
         spread = core.binary("maximum", core.binary("mul", x, core.binary("sub", 1.0, x, True), True), 1e-12, True)
         slope = core.binary("div", core.binary("sub", x, target, True), spread, True)
         gx, gt = core.binary("mul", gy, slope, True), None

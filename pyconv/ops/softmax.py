@@ -30,7 +30,8 @@ class _Softmax(Op):
 
     @staticmethod
     def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
-        return (core.softmax_backward(ctx.saved[0], gy, ctx.attrs["dim"], ctx.attrs["logarithm"], True),)
+        (y,) = ctx.saved or ()
+        return (core.softmax_backward(y, gy, ctx.attrs["dim"], ctx.attrs["logarithm"], True),)
 
 
 class _CrossEntropy(Op):
@@ -72,7 +73,7 @@ class _CrossEntropy(Op):
 
 def _target_gradient(ctx: Context, gy: Array, scale: float) -> Array:
     """dloss/dq = -(1 - label_smoothing) weight log_softmax(x), times gy per row."""
-    x, _, weight = ctx.saved
+    x, _, weight = ctx.saved or ()
     axis = 0 if x.ndim == 1 else 1
     slopes = core.softmax_forward(x, axis, True, True)
     factor = core.full((), x.dtype, -(1.0 - ctx.attrs["label_smoothing"]) * scale, False)
@@ -99,7 +100,7 @@ class _NLL(Op):
 
     @staticmethod
     def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
-        target, weight = ctx.saved
+        target, weight = ctx.saved or ()
         shape, scale = ctx.extra
         rows = gy if gy.flags.c_contiguous else core.copy(gy, False)
         return core.nll_backward(target, weight, rows, ctx.attrs["ignore_index"], scale, shape, True), None, None
