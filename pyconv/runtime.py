@@ -11,13 +11,14 @@ import operator
 import os
 import platform
 import sys
+from typing import Any
 
 import numpy
 
 from pyconv._backend import core
 
-__all__ = ["available_isas", "empty_cache", "get_num_threads", "isa", "memory", "reset_peak", "set_num_threads",
-           "show_config", "use_isa"]
+__all__ = ["available_isas", "default_threads", "empty_cache", "get_num_threads", "isa", "memory",
+           "reset_peak", "set_num_threads", "show_config", "threading_backend", "use_isa"]
 
 
 def isa() -> str:
@@ -60,6 +61,16 @@ def set_num_threads(n: int) -> None:
     core.set_num_threads(value)
 
 
+def default_threads() -> dict[str, Any]:
+    """How many threads there are unless somebody sets them, and why: threads, affinity, quota (0: none), why."""
+    return core.default_threads("/sys/fs/cgroup")
+
+
+def threading_backend() -> str:
+    """What runs the threads: ``openmp`` or ``std``."""
+    return core.threading_backend()
+
+
 def memory() -> dict[str, int]:
     """Bytes in use by arrays now and at the peak, bytes kept for reuse, and conversions of memory order so far.
 
@@ -81,7 +92,7 @@ def empty_cache() -> None:
 
 def show_config() -> str:
     """A text of what is used and why: version, processor, instruction sets, threads, memory."""
-    default = core.default_threads("/sys/fs/cgroup")
+    default = default_threads()
     quota = default["quota"] or "unlimited"
     lines = {
         "pyconv": f"{core.__version__} ({sys.version.split()[0]}, numpy {numpy.__version__})",
