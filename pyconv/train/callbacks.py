@@ -71,9 +71,10 @@ class ProgressBar(Callback):
         self._epoch_start = time.perf_counter()
         if self.enabled and self._tqdm is not None:
             self._bar = self._tqdm(
-                total=self.total, file=self.file, leave=True, unit="batch", dynamic_ncols=True, mininterval=0.05,
+                total=self.total, file=self.file, leave=True, mininterval=0.05,
+                nrows=20,  # a pseudo-terminal may say that it has none, and tqdm would draw nothing
                 desc=f"epoch {epoch:>{len(str(trainer.epochs))}}/{trainer.epochs}",
-                bar_format="{desc} " + ("{bar:20} {n_fmt}/{total_fmt}" if self.total else "{n_fmt}") + " {postfix}")
+                bar_format="{desc} " + ("{bar:20} {n_fmt}/{total_fmt}" if self.total else "{n_fmt}") + "{postfix}")
 
     def on_batch_end(self, trainer: Trainer, batch: int, logs: dict[str, float]) -> None:
         """Move the bar."""

@@ -90,5 +90,6 @@ def resume(path: str | os.PathLike[str], trainer: Trainer) -> Trainer:
     except FileNotFoundError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"[resume] {folder}: {error or type(error).__name__}") from error
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"[resume] {folder}: {text}") from error
     return trainer

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyconv.grad_mode import no_grad
+from pyconv.optim.lr_scheduler import ReduceLROnPlateau
 from pyconv.tensor import Tensor
 from pyconv.train.callbacks import Callback
 from pyconv.train.history import History
@@ -100,6 +101,7 @@ class Trainer:
         self._call("on_epoch_begin", self.epoch + 1)
         start = time.perf_counter()
         meter = Meter()
+        rate = 0.0
         for number, (x, y) in enumerate(train):
             self.optimizer.zero_grad()
             outputs = self.model(x)
@@ -111,6 +113,7 @@ class Trainer:
                     "try a smaller learning rate")
             loss.backward()
             self.optimizer.step()
+            rate = float(self.optimizer.param_groups[0]["lr"])
             if self.scheduler is not None and self.step_scheduler == "batch":
                 self.scheduler.step()
             self._call("on_batch_end", number + 1, {**meter.result("fit"), "images": meter.count})
@@ -118,11 +121,11 @@ class Trainer:
         row = {"epoch": self.epoch + 1, **meter.result("fit")}
         if val is not None:
             row.update({f"val_{name}": value for name, value in self.evaluate(val).items()})
-        row["lr"] = float(self.optimizer.param_groups[0]["lr"])
+        row["lr"] = rate  # of the last step
         row["seconds"] = round(seconds, 4)
         row["images_per_second"] = round(meter.count / max(seconds, 1e-9), 1)
         if self.scheduler is not None and self.step_scheduler == "epoch":
-            wants_loss = type(self.scheduler).__name__ == "ReduceLROnPlateau"
+            wants_loss = isinstance(self.scheduler, ReduceLROnPlateau)
             self.scheduler.step(*([row.get("val_loss", row["loss"])] if wants_loss else []))
         self.history.append(row)
         self.epoch += 1
