@@ -78,6 +78,7 @@ def pattern_errors(path: str, text: str) -> list[str]:
 #: Rooms from the top down. A module imports from its own row or from those below it.
 ROWS = [
     {"cli", "__main__"},
+    {"commands"},
     {"train", "explain", "models", "interop"},
     {"nn", "optim", "data", "vision", "io"},
     {"ops", "random"},
