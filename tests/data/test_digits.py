@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pyconv.data import DataLoader, Digits, transforms
+from pyconv.data.digits import like_digit
 from pyconv.data.draws import Draw
 
 
@@ -53,3 +54,28 @@ def test_without_the_extra(monkeypatch, module, match):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=match):
         Digits()
+
+
+def test_a_drawing_is_cut_out_centred_and_brightened():
+    gray = np.full((60, 90), 0.2, np.float32)
+    gray[10:50, 70:72] = 0.9  # a thin upright stroke near the edge, low contrast
+    image = like_digit(gray)
+    assert image.shape == (1, 32, 32)
+    assert image.dtype == np.float32
+    columns = np.flatnonzero(image[0].max(axis=0) > 0.1)
+    assert abs(columns.mean() - 15.5) <= 1
+    assert image[0].max(axis=1).min() > 0.2  # from top to bottom
+    faint = like_digit(gray * 0.5)
+    np.testing.assert_allclose(image, faint, atol=1e-5)
+
+
+def test_a_drawing_of_the_data_set_comes_back():
+    data = Digits(train=False)
+    small = Digits(train=False, size=8)
+    same = [np.abs(like_digit(small.data[i, 0]) - data.data[i]).mean() for i in range(50)]
+    assert np.median(same) < 0.05
+
+
+def test_a_blank_picture():
+    with pytest.raises(ValueError, match="the picture is blank: nothing on it stands out"):
+        like_digit(np.full((9, 9), 0.5, np.float32))
