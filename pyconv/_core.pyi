@@ -77,19 +77,34 @@ def gemm(a: Array, b: Array, transpose_a: bool = False, transpose_b: bool = Fals
 def linear(x: Array, weight: Array, bias: Array | None) -> Array: ...
 
 # --- elementwise ---
-def unary(name: str, x: Array | float, channels_last: bool, out: Array | None = None, min: float | None = None,
-          max: float | None = None) -> Array: ...
-def binary(name: str, a: Array | float, b: Array | float, channels_last: bool, out: Array | None = None,
-           min: float = ..., max: float = ...) -> Array: ...
-def ternary(name: str, a: Array | float, b: Array | float, c: Array | float, channels_last: bool,
-            out: Array | None = None) -> Array: ...
+def unary(
+    name: str,
+    x: Array | float,
+    channels_last: bool,
+    out: Array | None = None,
+    min: float | None = None,
+    max: float | None = None,
+) -> Array: ...
+def binary(
+    name: str,
+    a: Array | float,
+    b: Array | float,
+    channels_last: bool,
+    out: Array | None = None,
+    min: float = ...,
+    max: float = ...,
+) -> Array: ...
+def ternary(
+    name: str, a: Array | float, b: Array | float, c: Array | float, channels_last: bool, out: Array | None = None
+) -> Array: ...
 def accumulate(dst: Array, src: Array) -> None: ...
 def assign(dst: Array, src: Array | float) -> None: ...
 def all_finite(x: Array) -> bool: ...
 
 # --- reduce ---
-def reduce(name: str, x: Array, axes: Sequence[int] | None, keepdim: bool, channels_last: bool,
-           correction: float = 1.0) -> Array: ...
+def reduce(
+    name: str, x: Array, axes: Sequence[int] | None, keepdim: bool, channels_last: bool, correction: float = 1.0
+) -> Array: ...
 def sum_to_shape(x: Array, shape: Sequence[int], channels_last: bool) -> Array: ...
 def put_along_axis(gy: Array, index: Array, shape: Sequence[int], axis: int, channels_last: bool) -> Array: ...
 
@@ -100,8 +115,9 @@ def cast(x: Array, dtype: np.dtype[Any], channels_last: bool) -> Array: ...
 def arange(dtype: np.dtype[Any], start: float, step: float, count: int) -> Array: ...
 def concat(arrays: Sequence[Array], axis: int, channels_last: bool) -> Array: ...
 def pad(x: Array, lo: Sequence[int], hi: Sequence[int], mode: str, value: float, channels_last: bool) -> Array: ...
-def pad_grad(gy: Array, shape: Sequence[int], lo: Sequence[int], hi: Sequence[int], mode: str,
-             channels_last: bool) -> Array: ...
+def pad_grad(
+    gy: Array, shape: Sequence[int], lo: Sequence[int], hi: Sequence[int], mode: str, channels_last: bool
+) -> Array: ...
 def gather(x: Array, axes: Sequence[int], indices: Sequence[Array], position: int, channels_last: bool) -> Array: ...
 def scatter(x: Array, axes: Sequence[int], indices: Sequence[Array], values: Array, accumulate: bool) -> None: ...
 def one_hot(index: Array, classes: int, channels_last: bool) -> Array: ...
@@ -117,14 +133,27 @@ class PoolShape:
     @property
     def taps(self) -> int: ...
 
-def pool_shape(op: str, x: Sequence[int], window: Sequence[int], stride: Sequence[int], padding: Sequence[int],
-               dilation: Sequence[int], ceil_mode: bool) -> PoolShape: ...
+def pool_shape(
+    op: str,
+    x: Sequence[int],
+    window: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> PoolShape: ...
 def adaptive_pool_shape(op: str, x: Sequence[int], output: Sequence[int]) -> PoolShape: ...
-def max_pool_forward(op: str, shape: PoolShape, x: Array, want_taps: bool, channels_last: bool) -> tuple[Array, Array | None]: ...
+def max_pool_forward(
+    op: str, shape: PoolShape, x: Array, want_taps: bool, channels_last: bool
+) -> tuple[Array, Array | None]: ...
 def max_pool_backward(op: str, shape: PoolShape, gy: Array, taps: Array, channels_last: bool) -> Array: ...
 def max_pool_indices(op: str, shape: PoolShape, taps: Array, like: Array, channels_last: bool) -> Array: ...
-def average_pool_forward(op: str, shape: PoolShape, x: Array, count_padding: bool, divisor: int, channels_last: bool) -> Array: ...
-def average_pool_backward(op: str, shape: PoolShape, gy: Array, count_padding: bool, divisor: int, channels_last: bool) -> Array: ...
+def average_pool_forward(
+    op: str, shape: PoolShape, x: Array, count_padding: bool, divisor: int, channels_last: bool
+) -> Array: ...
+def average_pool_backward(
+    op: str, shape: PoolShape, gy: Array, count_padding: bool, divisor: int, channels_last: bool
+) -> Array: ...
 def max_unpool_forward(op: str, x: Array, indices: Array, output_size: Sequence[int], channels_last: bool) -> Array: ...
 def max_unpool_backward(op: str, gy: Array, indices: Array, spatial: int, channels_last: bool) -> Array: ...
 
@@ -135,13 +164,36 @@ class NormShape:
     @property
     def rows(self) -> int: ...
 
-def batch_norm_shape(x: Sequence[int], running_mean: Sequence[int] | None, running_var: Sequence[int] | None,
-                     weight: Sequence[int] | None, bias: Sequence[int] | None, training: bool) -> NormShape: ...
-def batch_norm_forward(shape: NormShape, x: Array, running_mean: Array | None, running_var: Array | None,
-                       weight: Array | None, bias: Array | None, training: bool, momentum: float, eps: float,
-                       channels_last: bool) -> tuple[Array, Array]: ...
-def batch_norm_backward(shape: NormShape, x: Array, gy: Array, saved: Array, weight: Array | None, training: bool,
-                        want_gx: bool, channels_last: bool) -> tuple[Array | None, Array, Array]: ...
+def batch_norm_shape(
+    x: Sequence[int],
+    running_mean: Sequence[int] | None,
+    running_var: Sequence[int] | None,
+    weight: Sequence[int] | None,
+    bias: Sequence[int] | None,
+    training: bool,
+) -> NormShape: ...
+def batch_norm_forward(
+    shape: NormShape,
+    x: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None,
+    bias: Array | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    channels_last: bool,
+) -> tuple[Array, Array]: ...
+def batch_norm_backward(
+    shape: NormShape,
+    x: Array,
+    gy: Array,
+    saved: Array,
+    weight: Array | None,
+    training: bool,
+    want_gx: bool,
+    channels_last: bool,
+) -> tuple[Array | None, Array, Array]: ...
 
 # --- softmax ---
 def softmax_axis(op: str, shape: Sequence[int], dim: int) -> int: ...
@@ -151,50 +203,130 @@ def class_loss_shape(
     op: str, x: Sequence[int], target: Sequence[int], weight: Sequence[int] | None, soft: bool
 ) -> tuple[int, ...]: ...
 def cross_entropy_forward(
-    x: Array, target: Array, weight: Array | None, ignore_index: int, label_smoothing: float, reduction: str,
-    want_slopes: bool
+    x: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    label_smoothing: float,
+    reduction: str,
+    want_slopes: bool,
 ) -> tuple[Array, Array | None, float]: ...
-def cross_entropy_backward(slopes: Array, gy: Array, scale: float, shape: Sequence[int], channels_last: bool) -> Array: ...
-def nll_forward(x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str) -> tuple[Array, float]: ...
+def cross_entropy_backward(
+    slopes: Array, gy: Array, scale: float, shape: Sequence[int], channels_last: bool
+) -> Array: ...
+def nll_forward(
+    x: Array, target: Array, weight: Array | None, ignore_index: int, reduction: str
+) -> tuple[Array, float]: ...
 def nll_backward(
-    target: Array, weight: Array | None, gy: Array, ignore_index: int, scale: float, shape: Sequence[int],
-    channels_last: bool
+    target: Array,
+    weight: Array | None,
+    gy: Array,
+    ignore_index: int,
+    scale: float,
+    shape: Sequence[int],
+    channels_last: bool,
 ) -> Array: ...
 
 # --- random ---
 random_group: int
+
 def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
 def random_words(count: int, seed: int, stream: int, position: int) -> Array: ...
-def random_uniform(shape: Sequence[int], dtype: np.dtype[Any], low: float, high: float, seed: int, stream: int,
-                   position: int, channels_last: bool) -> Array: ...
-def random_normal(shape: Sequence[int], dtype: np.dtype[Any], mean: float, deviation: float, seed: int, stream: int,
-                  position: int, channels_last: bool) -> Array: ...
-def random_integers(shape: Sequence[int], dtype: np.dtype[Any], low: int, high: int, seed: int, stream: int,
-                    position: int, channels_last: bool) -> Array: ...
+def random_uniform(
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    low: float,
+    high: float,
+    seed: int,
+    stream: int,
+    position: int,
+    channels_last: bool,
+) -> Array: ...
+def random_normal(
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    mean: float,
+    deviation: float,
+    seed: int,
+    stream: int,
+    position: int,
+    channels_last: bool,
+) -> Array: ...
+def random_integers(
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    low: int,
+    high: int,
+    seed: int,
+    stream: int,
+    position: int,
+    channels_last: bool,
+) -> Array: ...
 def random_permutation(n: int, seed: int, stream: int, position: int) -> Array: ...
 def dropout(x: Array, keep: float, seed: int, stream: int, position: int, channels_last: bool) -> Array: ...
 
 # --- optim ---
 def sgd_step(
-    params: list[Array], grads: list[Array], momentum_buffers: list[Array], lr: float, momentum: float,
-    dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool
+    params: list[Array],
+    grads: list[Array],
+    momentum_buffers: list[Array],
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+    first: bool,
 ) -> None: ...
 def adam_step(
-    params: list[Array], grads: list[Array], exp_avgs: list[Array], exp_avg_sqs: list[Array],
-    max_exp_avg_sqs: list[Array], steps: list[int], lr: float, beta1: float, beta2: float, eps: float,
-    weight_decay: float, decoupled: bool, amsgrad: bool, maximize: bool
+    params: list[Array],
+    grads: list[Array],
+    exp_avgs: list[Array],
+    exp_avg_sqs: list[Array],
+    max_exp_avg_sqs: list[Array],
+    steps: list[int],
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    amsgrad: bool,
+    maximize: bool,
 ) -> None: ...
 def adagrad_step(
-    params: list[Array], grads: list[Array], sums: list[Array], steps: list[int], lr: float, lr_decay: float,
-    weight_decay: float, eps: float, maximize: bool
+    params: list[Array],
+    grads: list[Array],
+    sums: list[Array],
+    steps: list[int],
+    lr: float,
+    lr_decay: float,
+    weight_decay: float,
+    eps: float,
+    maximize: bool,
 ) -> None: ...
 def adadelta_step(
-    params: list[Array], grads: list[Array], square_avgs: list[Array], acc_deltas: list[Array], lr: float, rho: float,
-    eps: float, weight_decay: float, maximize: bool
+    params: list[Array],
+    grads: list[Array],
+    square_avgs: list[Array],
+    acc_deltas: list[Array],
+    lr: float,
+    rho: float,
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
 ) -> None: ...
 def rmsprop_step(
-    params: list[Array], grads: list[Array], square_avgs: list[Array], grad_avgs: list[Array],
-    momentum_buffers: list[Array], lr: float, alpha: float, eps: float, weight_decay: float, momentum: float,
-    centered: bool, maximize: bool
+    params: list[Array],
+    grads: list[Array],
+    square_avgs: list[Array],
+    grad_avgs: list[Array],
+    momentum_buffers: list[Array],
+    lr: float,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
+    maximize: bool,
 ) -> None: ...
-

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
+from pyconv.errors import ShapeError
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
@@ -24,7 +25,8 @@ class Conv(Op):
     name = "conv"
 
     @staticmethod
-    def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, dilation: Any, groups: int) -> Record:
+    def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, dilation: Any,
+              groups: int) -> Record:
         """Validate, and give the output's shape."""
         x, weight, bias = shapes
         assert x is not None
@@ -32,9 +34,7 @@ class Conv(Op):
         unbatched = len(x) == len(weight) - 1
         shape = core.conv_shape(op, (1, *x) if unbatched else x, weight, stride, padding, dilation, groups)
         if bias is not None and tuple(bias) != (weight[0],):
-            from pyconv.errors import ShapeError
-
-            raise ShapeError(f"[{op}] bias has shape {tuple(bias)}, expected ({weight[0]},), one value per output channel")
+            raise ShapeError(f"[{op}] bias has shape {tuple(bias)}, expected ({weight[0]},): one per output channel")
         out = shape.output_shape
         return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
 
@@ -92,14 +92,15 @@ def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
     """Low and high padding of each axis: (low, high, low, high, ...), or the word itself."""
     if isinstance(padding, str):
         return padding
-    if isinstance(padding, tuple | list) and any(isinstance(p, tuple | list) for p in padding):
+    if not isinstance(padding, int) and any(isinstance(p, tuple | list) for p in padding):
         flat: list[int] = []
         for pair in padding:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for every axis or for none")
+                raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for all axes or none")
             flat += [_whole(p, op, "padding") for p in pair]
         return tuple(flat)
-    return tuple(p for q in _per_axis(padding, axes, op, "padding") for p in (q, q))
+    both_sides: Any = padding
+    return tuple(p for q in _per_axis(both_sides, axes, op, "padding") for p in (q, q))
 
 
 def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
@@ -108,8 +109,6 @@ def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padd
         if not isinstance(value, Tensor | np.ndarray) and (value is not None or argument != "bias"):
             raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
     if weight.ndim != axes + 2:
-        from pyconv.errors import ShapeError
-
         raise ShapeError(f"[{op}] weight has shape {tuple(weight.shape)}, expected {axes + 2} axes")
     return apply(Conv, x, weight, bias, op=op, stride=_per_axis(stride, axes, op, "stride"),
                  padding=_paddings(padding, axes, op), dilation=_per_axis(dilation, axes, op, "dilation"),

@@ -14,7 +14,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import axis_of, dtype_of
-from pyconv.ops.elementwise import _inplace
+from pyconv.ops.inplace import inplace
 from pyconv.ops.shape import array_of
 from pyconv.tensor import Array, Op, Record, Shape, Tensor, apply
 
@@ -258,7 +258,7 @@ def setitem(x: Tensor, key: Any, values: Any) -> None:
     elif isinstance(values, (list, tuple)):
         values = np.asarray(values)
     dtype_of(array_of(values, "setitem").dtype, "setitem")
-    _inplace(Put, "setitem", x, values, index=plain, axes=axes, position=position, indices=_dense(arrays))
+    inplace(Put, "setitem", x, values, index=plain, axes=axes, position=position, indices=_dense(arrays))
 
 
 def index_select(x: Any, dim: int, index: Any) -> Any:

@@ -12,7 +12,8 @@ from pyconv.device import device as Device
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
 from pyconv.ops.creation import finish
-from pyconv.ops.elementwise import _inplace, copy_
+from pyconv.ops.inplace import copy_
+from pyconv.ops.inplace import inplace as run_in_place
 from pyconv.ops.shape import array_of, ordered
 from pyconv.random import Generator, pick
 from pyconv.tensor import FLOATS, Op, Record, Tensor, apply
@@ -238,7 +239,7 @@ def _into(out: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _run(op: type[Op], x: Any, inplace: bool, **attrs: Any) -> Any:
-    return _inplace(op, op.name, x, **attrs) if inplace else apply(op, x, **attrs)
+    return run_in_place(op, op.name, x, **attrs) if inplace else apply(op, x, **attrs)
 
 
 def _check_dropout(op: str, x: Any, p: Any, inplace: bool) -> float:

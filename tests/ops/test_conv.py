@@ -56,7 +56,8 @@ def random_case(r: random.Random):
 
 def bound(length: int, a: np.ndarray, b: np.ndarray) -> float:
     """Rounding of a sum of ``length`` products: a random walk of relative steps of eps, with room for its tail."""
-    return 8 * EPS * (1 + length**0.5) * float(np.abs(a).max(initial=0) * np.abs(b).max(initial=0)) * max(1, length**0.5)
+    scale = float(np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
+    return 8 * EPS * (1 + length**0.5) * max(1, length**0.5) * scale
 
 
 def test_random_shapes_match_the_reference(isa, request):
@@ -73,7 +74,8 @@ def test_random_shapes_match_the_reference(isa, request):
         pixels = gy.size // gy.shape[1]
         back = taps * shape.output_shape[1] // shape.input_shape[1] + 1
         for length, scale, got, want in [
-            (taps + 1, (x, w), core.conv_forward("conv", shape, x32, w32, b32), core.conv_forward("conv", shape, x, w, b)),
+            (taps + 1, (x, w), core.conv_forward("conv", shape, x32, w32, b32),
+             core.conv_forward("conv", shape, x, w, b)),
             (back, (gy, w), core.conv_grad_input(shape, gy32, w32), core.conv_grad_input(shape, gy, w)),
             (pixels, (gy, x), core.conv_grad_weight(shape, gy32, x32), core.conv_grad_weight(shape, gy, x)),
             (pixels, (gy, np.ones(1)), core.conv_grad_bias(shape, gy32), core.conv_grad_bias(shape, gy)),
@@ -87,7 +89,8 @@ def test_epilogue_bias_residual_relu(isa):
     rng = np.random.default_rng(0)
     for k in (3, 16, 17, 70):
         x, w = rng.standard_normal((2, 5, 9, 7)).astype("f"), rng.standard_normal((k, 5, 3, 3)).astype("f")
-        b, shape = rng.standard_normal(k).astype("f"), core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), 1)
+        b = rng.standard_normal(k).astype("f")
+        shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), 1)
         residual = rng.standard_normal(shape.output_shape).astype("f")
         plain = core.conv_forward("conv", shape, x, w)
         fused = core.conv_forward("conv", shape, x, w, b, residual, True)
@@ -129,7 +132,8 @@ def test_shapes_that_no_strip_fits_take_the_reference(x, w, stride, padding, dil
     a, b = rng.standard_normal(x), rng.standard_normal(w)
     gy = rng.standard_normal(shape.output_shape)
     for got, want in [
-        (core.conv_forward("conv", shape, a.astype("f"), b.astype("f"), relu=True), np.maximum(core.conv_forward("conv", shape, a, b), 0)),
+        (core.conv_forward("conv", shape, a.astype("f"), b.astype("f"), relu=True),
+         np.maximum(core.conv_forward("conv", shape, a, b), 0)),
         (core.conv_grad_input(shape, gy.astype("f"), b.astype("f")), core.conv_grad_input(shape, gy, b)),
         (core.conv_grad_weight(shape, gy.astype("f"), a.astype("f")), core.conv_grad_weight(shape, gy, a)),
     ]:
@@ -163,7 +167,8 @@ def test_float64_has_no_fused_epilogue():
 
 
 @pytest.mark.parametrize(("call", "match"), [
-    (lambda s, x, w, g: core.conv_grad_input(s, g[:, :1], w), r"\[conv_grad_input\] gy has shape 2x1x6x6, expected 2x4x6x6"),
+    (lambda s, x, w, g: core.conv_grad_input(s, g[:, :1], w),
+     r"\[conv_grad_input\] gy has shape 2x1x6x6, expected 2x4x6x6"),
     (lambda s, x, w, g: core.conv_grad_input(s, g, w[:2]), r"\[conv_grad_input\] weight has shape 2x3x3x3"),
     (lambda s, x, w, g: core.conv_grad_weight(s, g[:1], x), r"\[conv_grad_weight\] gy has shape 1x4x6x6"),
     (lambda s, x, w, g: core.conv_grad_weight(s, g, x[:, :, 1:]), r"\[conv_grad_weight\] x has shape 2x3x7x8"),

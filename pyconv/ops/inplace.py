@@ -1,0 +1,135 @@
+"""Operations into a tensor's own memory; a recorded result takes the tensor's place on the tape."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from pyconv._backend import core
+from pyconv.errors import ShapeError
+from pyconv.ops.binary import Binary, Mul, Pow
+from pyconv.ops.operands import ARRAYS, BOOL, Number, fit, text, zeros_like
+from pyconv.ops.unary import Clamp, Flat, Relu, Unary
+from pyconv.tensor import Context, Node, Op, Record, Tensor, mode
+
+_alone = Tensor(None, meta=((), BOOL))
+_UNSHARED = sys.getrefcount(_alone._version)
+
+
+def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any) -> Tensor:
+    """Run ``op`` into x's own memory; a recorded result takes x's place on the tape."""
+    inputs = [x] if other is None else [x, other]
+    wanted = mode.grad and any(isinstance(t, Tensor) and t.requires_grad for t in inputs)
+    if wanted:
+        if x.requires_grad and x._node is None:
+            raise RuntimeError(f"[{name}] a leaf that requires a gradient cannot be changed in place; use no_grad()")
+        if isinstance(x.array.base, np.ndarray) or sys.getrefcount(x._version) > _UNSHARED:
+            raise RuntimeError(
+                f"[{name}] the tensor shares its memory with a view, or was saved for a backward pass: changing it in "
+                "place would make their gradients wrong; use the operation that returns a new tensor"
+            )
+    arrays: list[Any] = [t.array if isinstance(t, Tensor) else t for t in inputs]
+    if issubclass(op, Binary) and len(inputs) == 1:
+        inputs.append(None)
+        arrays.append(None)
+    record = op.infer([None if a is None else a.shape for a in arrays], **attrs)
+    if record.shapes[0] != x.shape:
+        raise ShapeError(f"[{name}] the result has shape {text(record.shapes[0])}, but x has {text(x.shape)}")
+    needs = tuple(wanted and isinstance(t, Tensor) and t.requires_grad for t in inputs)
+    ctx = Context(record, attrs, needs, True)
+    out = arrays[0]
+    if wanted:  # the backward pass may need what is about to be overwritten
+        kept = op.saved == "x" if issubclass(op, Unary) else op is Pow or (op is Mul and needs[1])
+        for i, array in enumerate(arrays):
+            if array is not None and (kept if i == 0 else np.may_share_memory(array, out)):
+                arrays[i] = core.copy(array, True)
+    op.forward(ctx, *arrays, out=out, **attrs)
+    x._version[0] += 1
+    if wanted:
+        edges = [None if not need else (t if t._node is None else (t._node, t._slot))
+                 for t, need in zip(inputs, needs, strict=True)]
+        node = Node(op, ctx, edges)
+        for saved in ctx.saved or ():
+            for t in inputs:
+                if isinstance(t, Tensor) and t._array is saved:
+                    ctx.checks.append((t._version, t._version[0]))
+                    break
+        x._node, x._slot, x.requires_grad = node, 0, True
+    return x
+
+
+def inplace_two(op: type[Binary]) -> Any:
+    """The in-place method of a binary operation."""
+    name = op.name + "_"
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        if isinstance(other, ARRAYS):
+            return inplace(op, name, self, other)
+        return inplace(op, name, self, number=other)
+
+    method.__name__ = name
+    method.__doc__ = f"``{op.name}`` into this tensor's own memory."
+    return method
+
+
+def relu_(self: Tensor) -> Tensor:
+    """``relu`` into this tensor's own memory."""
+    return inplace(Relu, "relu_", self)
+
+
+def clamp_(self: Tensor, min: Number | None = None, max: Number | None = None) -> Tensor:
+    """``clamp`` into this tensor's own memory."""
+    if min is None and max is None:
+        raise ValueError("[clamp_] min and max are both None, expected at least one of them")
+    return inplace(Clamp, "clamp_", self, lo=min, hi=max)
+
+
+def copy_(self: Tensor, source: Any) -> Tensor:
+    """Take over the values of ``source``, broadcast and converted to this tensor's shape and type."""
+    if not isinstance(source, ARRAYS):
+        raise TypeError(f"[copy_] source is {type(source).__name__}, expected a Tensor or a numpy array")
+    return inplace(Copy, "copy_", self, source)
+
+
+class Copy(Op):
+    """x[...] = source."""
+
+    name = "copy_"
+
+    @staticmethod
+    def infer(shapes):
+        return Record((shapes[0],), None, 0, shapes[1])
+
+    @staticmethod
+    def forward(ctx, x, source, out):
+        ctx.extra = source.dtype
+        core.assign(out, source)
+        return out
+
+    @staticmethod
+    def backward(ctx, gy):
+        return (zeros_like(gy) if ctx.needs[0] else None,
+                fit(gy, ctx.record.core, ctx.extra) if ctx.needs[1] else None)
+
+
+class Fill(Flat):
+    """x[...] = value."""
+
+    name = "fill_"
+
+    @classmethod
+    def forward(cls, ctx, x, out=None, value=0):
+        core.assign(out, value)
+        return out
+
+
+def fill_(self: Tensor, value: Number) -> Tensor:
+    """Set every element to ``value``."""
+    return inplace(Fill, "fill_", self, value=value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0."""
+    return inplace(Fill, "zero_", self, value=0)
