@@ -41,10 +41,8 @@ DType dtype_of(const py::array& array, const char* op, const char* argument) {
       case 'u':
         if (d.itemsize() == 1) return DType::kUInt8;
         break;
-      case 'b':
-        return DType::kBool;
-      default:
-        break;
+      case 'b': return DType::kBool;
+      default: break;
     }
   }
   throw DTypeError(cat("[", op, "] ", argument, " has dtype ", py::str(d).cast<std::string>(),
@@ -54,7 +52,8 @@ DType dtype_of(const py::array& array, const char* op, const char* argument) {
 View view(py::array& array, const char* op, const char* argument) {
   const DType dtype = dtype_of(array, op, argument);
   if (array.ndim() > kMaxRank)
-    throw ShapeError(cat("[", op, "] ", argument, " has ", array.ndim(), " axes, expected at most ", kMaxRank));
+    throw ShapeError(
+        cat("[", op, "] ", argument, " has ", array.ndim(), " axes, expected at most ", kMaxRank));
   if (!usable_strides(array)) {
     count_copy(array.nbytes());
     array = py::array(array.attr("copy")());
@@ -71,7 +70,8 @@ View view(py::array& array, DType dtype, const char* op, const char* argument) {
 
 View output_view(py::array& array, DType dtype, const Dims& shape, const char* op, const char* argument) {
   if (!array.writeable()) throw ValueError(cat("[", op, "] ", argument, " is read-only"));
-  if (!usable_strides(array)) throw ValueError(cat("[", op, "] ", argument, " is not aligned to its element size"));
+  if (!usable_strides(array))
+    throw ValueError(cat("[", op, "] ", argument, " is not aligned to its element size"));
   const View v = view(array, dtype, op, argument);
   if (v.shape != shape)
     throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v.shape), ", expected ", text(shape)));
@@ -85,7 +85,8 @@ py::array new_array(DType dtype, const Dims& shape, bool channels_last) {
   poison_output(data, bytes);
   // The capsule carries the size in its context, so that no record per array is needed.
   py::capsule owner(data, nullptr, [](PyObject* capsule) {
-    arena_free(PyCapsule_GetPointer(capsule, nullptr), reinterpret_cast<intptr_t>(PyCapsule_GetContext(capsule)));
+    arena_free(PyCapsule_GetPointer(capsule, nullptr),
+               reinterpret_cast<intptr_t>(PyCapsule_GetContext(capsule)));
   });
   PyCapsule_SetContext(owner.ptr(), reinterpret_cast<void*>(static_cast<intptr_t>(bytes)));
   const Dims strides = dense_strides(shape, channels_last);
@@ -99,21 +100,27 @@ View writable(py::array& array) { return plain_view(array, dtype_of(array, "inte
 Dims dims(const py::handle& sequence, const char* op, const char* argument) {
   Dims out;
   if (!PySequence_Check(sequence.ptr()))
-    throw DTypeError(cat("[", op, "] ", argument, " is ", py::str(py::type::of(sequence).attr("__name__")).cast<std::string>(), ", expected a sequence of whole numbers"));
+    throw DTypeError(cat("[", op, "] ", argument, " is ",
+                         py::str(py::type::of(sequence).attr("__name__")).cast<std::string>(),
+                         ", expected a sequence of whole numbers"));
   const Py_ssize_t size = PySequence_Size(sequence.ptr());
   if (size < 0) throw py::error_already_set();
-  if (size > kMaxRank) throw ShapeError(cat("[", op, "] ", argument, " has ", size, " entries, expected at most ", kMaxRank));
+  if (size > kMaxRank)
+    throw ShapeError(cat("[", op, "] ", argument, " has ", size, " entries, expected at most ", kMaxRank));
   for (Py_ssize_t i = 0; i < size; ++i) {
     const py::object item = py::reinterpret_steal<py::object>(PySequence_GetItem(sequence.ptr(), i));
     if (!item) throw py::error_already_set();
     const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(item.ptr()));
     if (!index) {
       PyErr_Clear();
-      throw DTypeError(cat("[", op, "] ", argument, " holds ", py::repr(item).cast<std::string>(), ", expected whole numbers"));
+      throw DTypeError(cat("[", op, "] ", argument, " holds ", py::repr(item).cast<std::string>(),
+                           ", expected whole numbers"));
     }
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-    if (overflow) throw ValueError(cat("[", op, "] ", argument, " is ", py::str(index).cast<std::string>(), ", which does not fit 64 bits"));
+    if (overflow)
+      throw ValueError(cat("[", op, "] ", argument, " is ", py::str(index).cast<std::string>(),
+                           ", which does not fit 64 bits"));
     out.push(value);
   }
   return out;
@@ -128,7 +135,7 @@ py::tuple tuple(const Dims& d) {
 py::dtype numpy_dtype(DType dtype) {
   static const py::dtype* const table = [] {
     return new py::dtype[6]{py::dtype("float32"), py::dtype("float64"), py::dtype("int64"),
-                            py::dtype("int32"), py::dtype("uint8"), py::dtype("bool")};
+                            py::dtype("int32"),   py::dtype("uint8"),   py::dtype("bool")};
   }();
   return table[static_cast<int>(dtype)];
 }

@@ -1,4 +1,6 @@
 // Convolution: the shape record, its plan, and the passes.
+#include "ops/conv/conv.h"
+
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
@@ -6,7 +8,6 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "core/shape.h"
-#include "ops/conv/conv.h"
 #include "ops/conv/plan.h"
 #include "ops/layout.h"
 #include "ref/conv.h"
@@ -14,8 +15,9 @@
 namespace pyconv {
 namespace {
 
-ConvShape record(const std::string& op, const py::object& x, const py::object& weight, const py::object& stride,
-                 const py::object& padding, const py::object& dilation, int64_t groups) {
+ConvShape record(const std::string& op, const py::object& x, const py::object& weight,
+                 const py::object& stride, const py::object& padding, const py::object& dilation,
+                 int64_t groups) {
   const char* name = op.c_str();
   Padding mode = Padding::kExplicit;
   Dims pads;
@@ -23,19 +25,21 @@ ConvShape record(const std::string& op, const py::object& x, const py::object& w
     const std::string word = padding.cast<std::string>();
     if (word == "same") mode = Padding::kSame;
     else if (word == "valid") mode = Padding::kValid;
-    else throw ValueError(cat("[", op, "] padding is '", word, "', expected 'same', 'valid' or whole numbers"));
+    else
+      throw ValueError(cat("[", op, "] padding is '", word, "', expected 'same', 'valid' or whole numbers"));
   } else {
     pads = dims(padding, name, "padding");
   }
-  return make_conv_shape(name, dims(x, name, "x"), dims(weight, name, "weight"), dims(stride, name, "stride"), mode,
-                         pads, dims(dilation, name, "dilation"), groups);
+  return make_conv_shape(name, dims(x, name, "x"), dims(weight, name, "weight"), dims(stride, name, "stride"),
+                         mode, pads, dims(dilation, name, "dilation"), groups);
 }
 
 // Float data as the record describes it: right shape, right dtype.
 View checked_view(py::array& array, const Dims& shape, DType dtype, const char* op, const char* argument) {
   const View v = view(array, op, argument);
   if (v.dtype != dtype)
-    throw DTypeError(cat("[", op, "] ", argument, " has dtype ", name(v.dtype), " but the input has ", name(dtype)));
+    throw DTypeError(
+        cat("[", op, "] ", argument, " has dtype ", name(v.dtype), " but the input has ", name(dtype)));
   if (v.shape != shape)
     throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v.shape), ", expected ", text(shape)));
   return v;
@@ -44,7 +48,8 @@ View checked_view(py::array& array, const Dims& shape, DType dtype, const char* 
 DType float_dtype(const py::array& array, const char* op, const char* argument) {
   const DType dtype = dtype_of(array, op, argument);
   if (dtype != DType::kFloat32 && dtype != DType::kFloat64)
-    throw DTypeError(cat("[", op, "] ", argument, " has dtype ", name(dtype), ", expected float32 or float64"));
+    throw DTypeError(
+        cat("[", op, "] ", argument, " has dtype ", name(dtype), ", expected float32 or float64"));
   return dtype;
 }
 
@@ -127,7 +132,8 @@ py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array sh
   const View vw = checked_view(weight, s.weight_shape(), DType::kFloat32, op, "weight");
   const View vs = checked_view(shift, {s.k}, DType::kFloat32, op, "shift");
   py::array out = new_activation(DType::kFloat32, s.output_shape());
-  py::array sum = new_array(DType::kFloat64, {s.k}, false), squares = new_array(DType::kFloat64, {s.k}, false);
+  py::array sum = new_array(DType::kFloat64, {s.k}, false),
+            squares = new_array(DType::kFloat64, {s.k}, false);
   const View vy = writable(out), vsum = writable(sum), vsquares = writable(squares);
   {
     const py::gil_scoped_release release;
@@ -187,7 +193,8 @@ py::dict plan_dict(const ConvShape& s, const std::string& pass, const std::strin
   if (pass == "forward") p = Pass::kForward;
   else if (pass == "grad_input") p = Pass::kGradInput;
   else if (pass == "grad_weight") p = Pass::kGradWeight;
-  else throw ValueError(cat("[plan] pass is '", pass, "', expected 'forward', 'grad_input' or 'grad_weight'"));
+  else
+    throw ValueError(cat("[plan] pass is '", pass, "', expected 'forward', 'grad_input' or 'grad_weight'"));
   if (mode != "train" && mode != "cached")
     throw ValueError(cat("[plan] mode is '", mode, "', expected 'train' or 'cached'"));
   const ConvPlan plan_ = plan(s, p, mode == "train" ? PlanMode::kTrain : PlanMode::kCached);
@@ -222,10 +229,10 @@ void bind_conv(py::module_& m) {
       .def_readonly("groups", &ConvShape::groups)
       .def_property_readonly("macs", &ConvShape::macs)
       .def("plan", &plan_dict, py::arg("pass_") = "forward", py::arg("mode") = "train");
-  m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"), py::arg("padding"),
-        py::arg("dilation"), py::arg("groups"));
-  m.def("conv_forward", &forward, py::arg("op"), py::arg("shape"), py::arg("x"), py::arg("weight"), py::arg("bias") = py::none(),
-        py::arg("residual") = py::none(), py::arg("relu") = false);
+  m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"),
+        py::arg("padding"), py::arg("dilation"), py::arg("groups"));
+  m.def("conv_forward", &forward, py::arg("op"), py::arg("shape"), py::arg("x"), py::arg("weight"),
+        py::arg("bias") = py::none(), py::arg("residual") = py::none(), py::arg("relu") = false);
   m.def("conv_forward_statistics", &forward_statistics, py::arg("shape"), py::arg("x"), py::arg("weight"),
         py::arg("shift"));
   m.def("conv_grad_input", &grad_input, py::arg("shape"), py::arg("gy"), py::arg("weight"));

@@ -47,7 +47,8 @@ class Argument {
     else if (PyLong_Check(number_.ptr())) kind_ = DType::kInt64;
     else if (PyFloat_Check(number_.ptr())) kind_ = DType::kFloat32;
     else
-      throw DTypeError(cat("[", op, "] ", argument, " is ", py::str(py::type::of(value).attr("__name__")).cast<std::string>(),
+      throw DTypeError(cat("[", op, "] ", argument, " is ",
+                           py::str(py::type::of(value).attr("__name__")).cast<std::string>(),
                            ", expected an array or a number"));
   }
 
@@ -74,13 +75,16 @@ class Argument {
   const View& view(DType dtype) {
     if (!number_) return view_;
     if (!fits(dtype))
-      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(), ", which does not fit ", name(dtype)));
+      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(),
+                           ", which does not fit ", name(dtype)));
     view_.dtype = dtype;
     view_.data = &storage_;
-    const double as_double = PyFloat_Check(number_.ptr()) ? PyFloat_AS_DOUBLE(number_.ptr()) : PyLong_AsDouble(number_.ptr());
+    const double as_double =
+        PyFloat_Check(number_.ptr()) ? PyFloat_AS_DOUBLE(number_.ptr()) : PyLong_AsDouble(number_.ptr());
     if (as_double == -1.0 && PyErr_Occurred()) {
       PyErr_Clear();
-      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(), ", which does not fit float64"));
+      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(),
+                           ", which does not fit float64"));
     }
     switch (dtype) {
       case DType::kFloat32: storage_.f32 = static_cast<float>(as_double); break;
@@ -111,23 +115,27 @@ class Argument {
 };
 
 // The result's array: a new one, or `out` if given.
-py::array result_array(const py::object& out, DType dtype, const Dims& shape, bool channels_last, const char* op, View& y) {
+py::array result_array(const py::object& out, DType dtype, const Dims& shape, bool channels_last,
+                       const char* op, View& y) {
   if (out.is_none()) {
     py::array array = new_array(dtype, shape, channels_last);
     y = writable(array);
     return array;
   }
   if (!py::isinstance<py::array>(out))
-    throw DTypeError(cat("[", op, "] out is ", py::str(py::type::of(out).attr("__name__")).cast<std::string>(), ", expected a numpy array"));
+    throw DTypeError(cat("[", op, "] out is ",
+                         py::str(py::type::of(out).attr("__name__")).cast<std::string>(),
+                         ", expected a numpy array"));
   py::array array = py::reinterpret_borrow<py::array>(out);
   y = output_view(array, dtype, shape, op, "out");
   if (overlaps_itself(y))
-    throw ValueError(cat("[", op, "] out has elements that share memory (shape ", text(y.shape), ", strides ", text(y.strides), ")"));
+    throw ValueError(cat("[", op, "] out has elements that share memory (shape ", text(y.shape), ", strides ",
+                         text(y.strides), ")"));
   return array;
 }
 
-py::array unary_by_name(const std::string& name, const py::object& x, bool channels_last, const py::object& out,
-                        const py::object& lo, const py::object& hi) {
+py::array unary_by_name(const std::string& name, const py::object& x, bool channels_last,
+                        const py::object& out, const py::object& lo, const py::object& hi) {
   const Unary op = find<Unary>("unary", kUnaryNames, name);
   Argument a(x, name.c_str(), "x");
   Promotion promotion;
@@ -138,7 +146,9 @@ py::array unary_by_name(const std::string& name, const py::object& x, bool chann
     if (bounds[i]->is_none()) continue;
     Argument bound(*bounds[i], name.c_str(), i == 0 ? "min" : "max");
     bound.promote(promotion);
-    if (bound.shape().rank) throw ShapeError(cat("[", name, "] ", i == 0 ? "min" : "max", " has shape ", text(bound.shape()), ", expected a number"));
+    if (bound.shape().rank)
+      throw ShapeError(cat("[", name, "] ", i == 0 ? "min" : "max", " has shape ", text(bound.shape()),
+                           ", expected a number"));
     param[i] = *bound.view(DType::kFloat64).as<double>();
   }
   const OpTypes t = types(op, promotion.result());
@@ -150,8 +160,8 @@ py::array unary_by_name(const std::string& name, const py::object& x, bool chann
   return result;
 }
 
-py::array binary_by_name(const std::string& name, const py::object& left, const py::object& right, bool channels_last,
-                         const py::object& out, double lo, double hi) {
+py::array binary_by_name(const std::string& name, const py::object& left, const py::object& right,
+                         bool channels_last, const py::object& out, double lo, double hi) {
   const Binary op = find<Binary>("binary", kBinaryNames, name);
   Argument a(left, name.c_str(), "a"), b(right, name.c_str(), "b");
   Promotion promotion;
@@ -159,11 +169,14 @@ py::array binary_by_name(const std::string& name, const py::object& left, const 
   b.promote(promotion);
   OpTypes t = types(op, promotion.result());
   if (is_comparison(op) && (!a.fits(t.compute) || !b.fits(t.compute))) t.compute = DType::kInt64;
-  if (op == Binary::kPow && t.compute != DType::kFloat32 && t.compute != DType::kFloat64 && b.is_negative_number())
-    throw ValueError(cat("[pow] b is ", py::str(right).cast<std::string>(), ", expected at least 0 for whole numbers"));
+  if (op == Binary::kPow && t.compute != DType::kFloat32 && t.compute != DType::kFloat64 &&
+      b.is_negative_number())
+    throw ValueError(
+        cat("[pow] b is ", py::str(right).cast<std::string>(), ", expected at least 0 for whole numbers"));
   const View &va = a.view(t.compute), &vb = b.view(t.compute);
   View y;
-  py::array result = result_array(out, t.result, broadcast_shape(va.shape, vb.shape, name.c_str()), channels_last, name.c_str(), y);
+  py::array result = result_array(out, t.result, broadcast_shape(va.shape, vb.shape, name.c_str()),
+                                  channels_last, name.c_str(), y);
   const double param[2] = {lo, hi};
   const py::gil_scoped_release release;
   binary(op, t.compute, va, vb, y, param);
@@ -184,7 +197,8 @@ py::array ternary_by_name(const std::string& name, const py::object& first, cons
   const View &va = a.view(where ? DType::kBool : t.compute), &vb = b.view(t.compute), &vc = c.view(t.compute);
   if (where && va.dtype != DType::kBool)
     throw DTypeError(cat("[where] condition has dtype ", pyconv::name(va.dtype), ", expected bool"));
-  const Dims shape = broadcast_shape(broadcast_shape(va.shape, vb.shape, name.c_str()), vc.shape, name.c_str());
+  const Dims shape =
+      broadcast_shape(broadcast_shape(va.shape, vb.shape, name.c_str()), vc.shape, name.c_str());
   View y;
   py::array result = result_array(out, t.result, shape, channels_last, name.c_str(), y);
   const py::gil_scoped_release release;
@@ -210,9 +224,11 @@ void assign_from(py::array dst, const py::object& src) {
   Argument value(src, "assign", "src");
   const View& s = value.view(d.dtype);
   bool fits = s.rank() <= d.rank();
-  for (int i = 1; fits && i <= s.rank(); ++i) fits = s.shape[s.rank() - i] == 1 || s.shape[s.rank() - i] == d.shape[d.rank() - i];
+  for (int i = 1; fits && i <= s.rank(); ++i)
+    fits = s.shape[s.rank() - i] == 1 || s.shape[s.rank() - i] == d.shape[d.rank() - i];
   if (!fits)
-    throw ShapeError(cat("[assign] src is ", text(s.shape), ", which does not broadcast to dst (", text(d.shape), ")"));
+    throw ShapeError(
+        cat("[assign] src is ", text(s.shape), ", which does not broadcast to dst (", text(d.shape), ")"));
   const py::gil_scoped_release release;
   assign(s, d);
 }
@@ -220,8 +236,8 @@ void assign_from(py::array dst, const py::object& src) {
 }  // namespace
 
 void bind_elementwise(py::module_& m) {
-  m.def("unary", &unary_by_name, py::arg("name"), py::arg("x"), py::arg("channels_last"), py::arg("out") = py::none(),
-        py::arg("min") = py::none(), py::arg("max") = py::none());
+  m.def("unary", &unary_by_name, py::arg("name"), py::arg("x"), py::arg("channels_last"),
+        py::arg("out") = py::none(), py::arg("min") = py::none(), py::arg("max") = py::none());
   const double inf = std::numeric_limits<double>::infinity();
   m.def("binary", &binary_by_name, py::arg("name"), py::arg("a"), py::arg("b"), py::arg("channels_last"),
         py::arg("out") = py::none(), py::arg("min") = -inf, py::arg("max") = inf);
@@ -229,11 +245,14 @@ void bind_elementwise(py::module_& m) {
         py::arg("channels_last"), py::arg("out") = py::none());
   m.def("accumulate", &accumulate, py::arg("dst"), py::arg("src"));
   m.def("assign", &assign_from, py::arg("dst"), py::arg("src"));
-  m.def("all_finite", [](py::array x) {
-          const View v = view(x, "all_finite", "x");
-          const py::gil_scoped_release release;
-          return all_finite(v);
-        }, py::arg("x"));
+  m.def(
+      "all_finite",
+      [](py::array x) {
+        const View v = view(x, "all_finite", "x");
+        const py::gil_scoped_release release;
+        return all_finite(v);
+      },
+      py::arg("x"));
 }
 
 }  // namespace pyconv

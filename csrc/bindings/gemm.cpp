@@ -1,7 +1,7 @@
 // Matrix product.
-#include <pybind11/stl.h>
-
 #include "ops/gemm/gemm.h"
+
+#include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
 #include "bindings/families.h"
@@ -12,13 +12,15 @@ namespace pyconv {
 namespace {
 
 // op(a) op(b) + bias: a transposition is a swap of strides.
-py::array product(const char* op, const char* a_name, const char* b_name, Array a, Array b, OptionalArray bias,
-                  bool transpose_a, bool transpose_b) {
+py::array product(const char* op, const char* a_name, const char* b_name, Array a, Array b,
+                  OptionalArray bias, bool transpose_a, bool transpose_b) {
   View va = view(a, op, a_name), vb = view(b, op, b_name);
   if (va.dtype != DType::kFloat32 && va.dtype != DType::kFloat64)
-    throw DTypeError(cat("[", op, "] ", a_name, " has dtype ", name(va.dtype), ", expected float32 or float64"));
+    throw DTypeError(
+        cat("[", op, "] ", a_name, " has dtype ", name(va.dtype), ", expected float32 or float64"));
   if (vb.dtype != va.dtype)
-    throw DTypeError(cat("[", op, "] ", b_name, " has dtype ", name(vb.dtype), " but ", a_name, " has ", name(va.dtype)));
+    throw DTypeError(
+        cat("[", op, "] ", b_name, " has dtype ", name(vb.dtype), " but ", a_name, " has ", name(va.dtype)));
   for (const auto& [v, argument] : {std::pair{&va, a_name}, {&vb, b_name}})
     if (v->rank() != 2)
       throw ShapeError(cat("[", op, "] ", argument, " has shape ", text(v->shape), ", expected 2 axes"));
@@ -40,22 +42,26 @@ py::array product(const char* op, const char* a_name, const char* b_name, Array 
   py::array out = new_array(va.dtype, {va.shape[0], n}, false);
   const View vout = writable(out);
   const py::gil_scoped_release release;
-  if (va.dtype == DType::kFloat32)
-    gemm(va, vb, vbias.as<float>(), vout.as<float>());
-  else
-    ref::gemm(va, vb, vbias.as<double>(), vout.as<double>());
+  if (va.dtype == DType::kFloat32) gemm(va, vb, vbias.as<float>(), vout.as<float>());
+  else ref::gemm(va, vb, vbias.as<double>(), vout.as<double>());
   return out;
 }
 
 }  // namespace
 
 void bind_gemm(py::module_& m) {
-  m.def("gemm", [](Array a, Array b, bool transpose_a, bool transpose_b) {
-          return product("matmul", "a", "b", a, b, std::nullopt, transpose_a, transpose_b);
-        }, py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false);
-  m.def("linear", [](Array x, Array weight, OptionalArray bias) {
-          return product("linear", "input", "weight", x, weight, bias, false, true);
-        }, py::arg("x"), py::arg("weight"), py::arg("bias"));
+  m.def(
+      "gemm",
+      [](Array a, Array b, bool transpose_a, bool transpose_b) {
+        return product("matmul", "a", "b", a, b, std::nullopt, transpose_a, transpose_b);
+      },
+      py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false);
+  m.def(
+      "linear",
+      [](Array x, Array weight, OptionalArray bias) {
+        return product("linear", "input", "weight", x, weight, bias, false, true);
+      },
+      py::arg("x"), py::arg("weight"), py::arg("bias"));
 }
 
 }  // namespace pyconv

@@ -20,7 +20,8 @@ struct Index {
   Dims shape;  // of the index arrays
   View rest;   // x without the indexed axes
 
-  Index(const View& x, const std::vector<int>& axes, std::vector<py::array> given, const char* op) : arrays(std::move(given)) {
+  Index(const View& x, const std::vector<int>& axes, std::vector<py::array> given, const char* op)
+      : arrays(std::move(given)) {
     if (axes.empty() || axes.size() != arrays.size())
       throw ValueError(cat("[", op, "] got ", arrays.size(), " index arrays for ", axes.size(), " axes"));
     std::vector<const int64_t*> data;
@@ -28,13 +29,15 @@ struct Index {
       const View v = view(a, DType::kInt64, op, "index");
       if (!is_dense(v, false)) throw ValueError(cat("[", op, "] index is not dense"));
       if (data.empty()) shape = v.shape;
-      else if (v.shape != shape) throw ShapeError(cat("[", op, "] index arrays have shapes ", text(shape), " and ", text(v.shape)));
+      else if (v.shape != shape)
+        throw ShapeError(cat("[", op, "] index arrays have shapes ", text(shape), " and ", text(v.shape)));
       data.push_back(v.as<int64_t>());
     }
     rest = x;
     rest.shape = rest.strides = Dims();
     for (int axis : axes)
-      if (axis < 0 || axis >= x.rank()) throw IndexError(cat("[", op, "] axis ", axis, " of a tensor of ", x.rank(), " axes"));
+      if (axis < 0 || axis >= x.rank())
+        throw IndexError(cat("[", op, "] axis ", axis, " of a tensor of ", x.rank(), " axes"));
     for (int i = 0; i < x.rank(); ++i) {
       if (std::find(axes.begin(), axes.end(), i) != axes.end()) continue;
       rest.shape.push(x.shape[i]);
@@ -47,13 +50,15 @@ struct Index {
 };
 
 // The index's axes stand at `position` among the remaining ones.
-py::array gather_array(py::array x, const std::vector<int>& axes, std::vector<py::array> indices, int position,
-                       bool channels_last) {
+py::array gather_array(py::array x, const std::vector<int>& axes, std::vector<py::array> indices,
+                       int position, bool channels_last) {
   const View from = view(x, "index", "x");
   const Index index(from, axes, std::move(indices), "index");
   const int lead = index.shape.rank, rest = index.rest.rank();
-  if (lead + rest > kMaxRank) throw ShapeError(cat("[index] the result has ", lead + rest, " axes, expected at most ", kMaxRank));
-  if (position < 0 || position > rest) throw IndexError(cat("[index] position ", position, " among ", rest, " axes"));
+  if (lead + rest > kMaxRank)
+    throw ShapeError(cat("[index] the result has ", lead + rest, " axes, expected at most ", kMaxRank));
+  if (position < 0 || position > rest)
+    throw IndexError(cat("[index] position ", position, " among ", rest, " axes"));
   Dims shape, order;
   for (int i = 0; i < lead; ++i) order.push(position + i);
   for (int i = 0; i < lead + rest; ++i) {
@@ -69,23 +74,27 @@ py::array gather_array(py::array x, const std::vector<int>& axes, std::vector<py
 }
 
 // `values` broadcasts to the index's axes followed by the remaining ones.
-void scatter_array(py::array x, const std::vector<int>& axes, std::vector<py::array> indices, py::array values,
-                   bool accumulate) {
+void scatter_array(py::array x, const std::vector<int>& axes, std::vector<py::array> indices,
+                   py::array values, bool accumulate) {
   const char* op = accumulate ? "index_add" : "index_put";
   const DType type = dtype_of(x, op, "x");
-  if (x.ndim() > kMaxRank) throw ShapeError(cat("[", op, "] x has ", x.ndim(), " axes, expected at most ", kMaxRank));
+  if (x.ndim() > kMaxRank)
+    throw ShapeError(cat("[", op, "] x has ", x.ndim(), " axes, expected at most ", kMaxRank));
   Dims own;
   for (py::ssize_t i = 0; i < x.ndim(); ++i) own.push(x.shape(i));
   const View to = output_view(x, type, own, op, "x");
   if (overlaps_itself(to)) throw ValueError(cat("[", op, "] x has elements that share memory"));
   const Index index(to, axes, std::move(indices), op);
   Dims full = index.shape;
-  if (full.rank + index.rest.rank() > kMaxRank) throw ShapeError(cat("[", op, "] too many axes, expected at most ", kMaxRank));
+  if (full.rank + index.rest.rank() > kMaxRank)
+    throw ShapeError(cat("[", op, "] too many axes, expected at most ", kMaxRank));
   for (int64_t n : index.rest.shape) full.push(n);
   View v = view(values, op, "values");
   if (v.rank() > full.rank || broadcast_shape(v.shape, full, op) != full)
-    throw ShapeError(cat("[", op, "] values have shape ", text(v.shape), ", which does not broadcast to ", text(full)));
-  if (accumulate && v.dtype != type) throw DTypeError(cat("[", op, "] values have dtype ", name(v.dtype), ", expected ", name(type)));
+    throw ShapeError(
+        cat("[", op, "] values have shape ", text(v.shape), ", which does not broadcast to ", text(full)));
+  if (accumulate && v.dtype != type)
+    throw DTypeError(cat("[", op, "] values have dtype ", name(v.dtype), ", expected ", name(type)));
   py::array held;
   if (overlap(to, v) != Overlap::kNone) {
     held = new_array(v.dtype, v.shape, false);
@@ -106,8 +115,10 @@ py::array one_hot_array(py::array index, int64_t classes, bool channels_last) {
     if (flat.count() == 0) throw ShapeError("[one_hot] tensor is empty: num_classes cannot be told from it");
     classes = *std::max_element(flat.as<int64_t>(), flat.as<int64_t>() + flat.count()) + 1;
   }
-  if (classes < 1) throw ValueError(cat("[one_hot] num_classes is ", classes, ", expected at least 1 (or -1)"));
-  if (from.rank() == kMaxRank) throw ShapeError(cat("[one_hot] tensor has ", kMaxRank, " axes, expected fewer"));
+  if (classes < 1)
+    throw ValueError(cat("[one_hot] num_classes is ", classes, ", expected at least 1 (or -1)"));
+  if (from.rank() == kMaxRank)
+    throw ShapeError(cat("[one_hot] tensor has ", kMaxRank, " axes, expected fewer"));
   Dims shape = from.shape;
   shape.push(classes);
   py::array out = new_array(DType::kInt64, shape, false);

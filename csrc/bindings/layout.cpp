@@ -1,4 +1,6 @@
 // Copies, conversions, fills: numpy arrays in, numpy arrays out.
+#include "ops/layout.h"
+
 #include <pybind11/stl.h>
 
 #include <cmath>
@@ -10,7 +12,6 @@
 #include "core/checked.h"
 #include "core/error.h"
 #include "ops/elementwise.h"
-#include "ops/layout.h"
 
 namespace pyconv {
 namespace {
@@ -29,8 +30,8 @@ Element element(T value) {
 
 Element element_of(const py::handle& value, DType dtype, const char* op, const char* argument) {
   const auto wrong = [&](const char* expected) {
-    return ValueError(cat("[", op, "] ", argument, " is ", py::repr(value).cast<std::string>(), ", expected ", expected,
-                          " for dtype ", name(dtype)));
+    return ValueError(cat("[", op, "] ", argument, " is ", py::repr(value).cast<std::string>(), ", expected ",
+                          expected, " for dtype ", name(dtype)));
   };
   const double real = PyFloat_AsDouble(value.ptr());
   if (real == -1.0 && PyErr_Occurred()) {
@@ -39,7 +40,8 @@ Element element_of(const py::handle& value, DType dtype, const char* op, const c
       throw wrong("a number within the type's range");
     }
     PyErr_Clear();
-    throw DTypeError(cat("[", op, "] ", argument, " is ", py::str(py::type::of(value).attr("__name__")).cast<std::string>(),
+    throw DTypeError(cat("[", op, "] ", argument, " is ",
+                         py::str(py::type::of(value).attr("__name__")).cast<std::string>(),
                          ", expected a number"));
   }
   if (dtype == DType::kFloat32) return element(static_cast<float>(real));
@@ -53,8 +55,9 @@ Element element_of(const py::handle& value, DType dtype, const char* op, const c
   }
   int overflow = 0;
   const long long i = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
-  const bool fits = !overflow && (dtype == DType::kInt64 || (dtype == DType::kInt32 && i >= INT32_MIN && i <= INT32_MAX) ||
-                                  (dtype == DType::kUInt8 && i >= 0 && i <= 255));
+  const bool fits =
+      !overflow && (dtype == DType::kInt64 || (dtype == DType::kInt32 && i >= INT32_MIN && i <= INT32_MAX) ||
+                    (dtype == DType::kUInt8 && i >= 0 && i <= 255));
   if (!fits) throw wrong("a number within the type's range");
   if (dtype == DType::kInt64) return element(static_cast<int64_t>(i));
   if (dtype == DType::kInt32) return element(static_cast<int32_t>(i));
@@ -85,7 +88,8 @@ py::array converted(py::array x, DType dtype, bool channels_last, const char* op
   return out;
 }
 
-py::array arange_array(const py::dtype& dtype, const py::object& start, const py::object& step, int64_t count) {
+py::array arange_array(const py::dtype& dtype, const py::object& start, const py::object& step,
+                       int64_t count) {
   const DType type = dtype_from(dtype, "arange");
   if (type == DType::kBool) throw DTypeError("[arange] dtype is bool, expected a number type");
   py::array out = new_array(type, Dims{count}, false);
@@ -102,8 +106,8 @@ py::array arange_array(const py::dtype& dtype, const py::object& start, const py
   return out;
 }
 
-// The same memory under another shape (C order of the elements), or None where strides cannot say it: each run of
-// old axes that lies without gaps must be used up by whole new axes.
+// The same memory under another shape (C order of the elements), or None where strides cannot say it: each
+// run of old axes that lies without gaps must be used up by whole new axes.
 py::object reshaped(const py::array& x, const py::object& shape_object) {
   const Dims shape = dims(shape_object, "view", "shape");
   if (element_count(shape, "view") != x.size())
@@ -125,7 +129,8 @@ py::object reshaped(const py::array& x, const py::object& shape_object) {
     }
     if (used != run) return py::none();
   }
-  return py::array(x.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), std::move(strides), x.data(), x);
+  return py::array(x.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), std::move(strides),
+                   x.data(), x);
 }
 
 // The same memory with repeated axes (stride 0).
@@ -139,7 +144,8 @@ py::array expanded(const py::array& x, const py::object& shape_object) {
   std::vector<py::ssize_t> strides(static_cast<size_t>(shape.rank), 0);
   for (int i = 0; i < own.rank; ++i)
     if (own[i] != 1) strides[static_cast<size_t>(shape.rank - own.rank + i)] = x.strides(i);
-  return py::array(x.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), std::move(strides), x.data(), x);
+  return py::array(x.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), std::move(strides),
+                   x.data(), x);
 }
 
 py::array concat_arrays(const std::vector<py::array>& given, int axis, bool channels_last) {
@@ -153,13 +159,14 @@ py::array concat_arrays(const std::vector<py::array>& given, int axis, bool chan
     const View& v = views.back();
     if (i == 0) {
       shape = v.shape;
-      if (axis < 0 || axis >= shape.rank) throw IndexError(cat("[cat] dim is ", axis, ", expected 0 to ", shape.rank - 1));
+      if (axis < 0 || axis >= shape.rank)
+        throw IndexError(cat("[cat] dim is ", axis, ", expected 0 to ", shape.rank - 1));
     } else {
       Dims other = v.shape;
       if (other.rank == shape.rank) other[axis] = shape[axis];
       if (other != shape)
-        throw ShapeError(cat("[cat] tensor ", i, " has shape ", text(v.shape), ", which differs from ", text(views[0].shape),
-                             " (tensor 0) outside axis ", axis));
+        throw ShapeError(cat("[cat] tensor ", i, " has shape ", text(v.shape), ", which differs from ",
+                             text(views[0].shape), " (tensor 0) outside axis ", axis));
       shape[axis] = checked_add(shape[axis], v.shape[axis], "cat");
     }
     type = promote(type, v.dtype);
@@ -177,8 +184,8 @@ py::array pad_array(py::array x, const py::object& lo, const py::object& hi, con
   const PadMode kind = pad_mode(mode);
   const Dims before = dims(lo, "pad", "lo"), after = dims(hi, "pad", "hi");
   if (before.rank != from.rank() || after.rank != from.rank())
-    throw ShapeError(cat("[pad] lo and hi have ", before.rank, " and ", after.rank, " entries, expected one per axis of x (",
-                         text(from.shape), ")"));
+    throw ShapeError(cat("[pad] lo and hi have ", before.rank, " and ", after.rank,
+                         " entries, expected one per axis of x (", text(from.shape), ")"));
   const Element e = element_of(value, from.dtype, "pad", "value");
   py::array out = new_array(from.dtype, padded_shape(from.shape, before, after, kind), channels_last);
   const View to = writable(out);
@@ -194,8 +201,10 @@ py::array pad_grad_array(py::array gy, const py::object& shape, const py::object
   const Dims x = dims(shape, "pad", "shape"), before = dims(lo, "pad", "lo"), after = dims(hi, "pad", "hi");
   if (kind == PadMode::kConstant) throw ValueError("[pad] the gradient of constant padding is a crop");
   if (before.rank != x.rank || after.rank != x.rank || padded_shape(x, before, after, kind) != from.shape)
-    throw ShapeError(cat("[pad] gy has shape ", text(from.shape), ", which is not the padded shape of ", text(x)));
-  py::array work = new_array(from.dtype, from.shape, channels_last), out = new_array(from.dtype, x, channels_last);
+    throw ShapeError(
+        cat("[pad] gy has shape ", text(from.shape), ", which is not the padded shape of ", text(x)));
+  py::array work = new_array(from.dtype, from.shape, channels_last),
+            out = new_array(from.dtype, x, channels_last);
   const View w = writable(work), to = writable(out);
   py::gil_scoped_release release;
   copy(w, from);
@@ -207,19 +216,25 @@ py::array pad_grad_array(py::array gy, const py::object& shape, const py::object
 
 void bind_layout(py::module_& m) {
   m.def("full", &full, py::arg("shape"), py::arg("dtype"), py::arg("value"), py::arg("channels_last"));
-  m.def("copy", [](py::array x, bool channels_last) {
-          const DType type = dtype_of(x, "copy", "x");
-          return converted(std::move(x), type, channels_last, "copy");
-        }, py::arg("x"), py::arg("channels_last"));
-  m.def("cast", [](py::array x, const py::dtype& dtype, bool channels_last) {
-          return converted(std::move(x), dtype_from(dtype, "cast"), channels_last, "cast");
-        }, py::arg("x"), py::arg("dtype"), py::arg("channels_last"));
+  m.def(
+      "copy",
+      [](py::array x, bool channels_last) {
+        const DType type = dtype_of(x, "copy", "x");
+        return converted(std::move(x), type, channels_last, "copy");
+      },
+      py::arg("x"), py::arg("channels_last"));
+  m.def(
+      "cast",
+      [](py::array x, const py::dtype& dtype, bool channels_last) {
+        return converted(std::move(x), dtype_from(dtype, "cast"), channels_last, "cast");
+      },
+      py::arg("x"), py::arg("dtype"), py::arg("channels_last"));
   m.def("arange", &arange_array, py::arg("dtype"), py::arg("start"), py::arg("step"), py::arg("count"));
   m.def("concat", &concat_arrays, py::arg("arrays"), py::arg("axis"), py::arg("channels_last"));
   m.def("pad", &pad_array, py::arg("x"), py::arg("lo"), py::arg("hi"), py::arg("mode"), py::arg("value"),
         py::arg("channels_last"));
-  m.def("pad_grad", &pad_grad_array, py::arg("gy"), py::arg("shape"), py::arg("lo"), py::arg("hi"), py::arg("mode"),
-        py::arg("channels_last"));
+  m.def("pad_grad", &pad_grad_array, py::arg("gy"), py::arg("shape"), py::arg("lo"), py::arg("hi"),
+        py::arg("mode"), py::arg("channels_last"));
   m.def("reshaped", &reshaped, py::arg("x"), py::arg("shape"));
   m.def("expanded", &expanded, py::arg("x"), py::arg("shape"));
 }

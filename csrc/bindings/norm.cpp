@@ -38,10 +38,8 @@ double get(const View& v, int64_t i) {
                                     : static_cast<double>(v.as<float>()[i * v.strides[0]]);
 }
 void set(const View& v, int64_t i, double value) {
-  if (v.dtype == DType::kFloat64)
-    v.as<double>()[i * v.strides[0]] = value;
-  else
-    v.as<float>()[i * v.strides[0]] = static_cast<float>(value);
+  if (v.dtype == DType::kFloat64) v.as<double>()[i * v.strides[0]] = value;
+  else v.as<float>()[i * v.strides[0]] = static_cast<float>(value);
 }
 
 // One value per channel in double; `absent` when the vector is not given.

@@ -17,15 +17,18 @@ void bind_runtime(py::module_& m) {
   m.def("get_num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("threading_backend", &threading_backend);
-  m.def("default_threads", [](const std::string& root) {
-          const ThreadDefault d = default_threads(root);
-          py::dict out;
-          out["threads"] = d.threads;
-          out["affinity"] = d.affinity;
-          out["quota"] = d.quota;
-          out["why"] = d.why;
-          return out;
-        }, py::arg("cgroup_root"));
+  m.def(
+      "default_threads",
+      [](const std::string& root) {
+        const ThreadDefault d = default_threads(root);
+        py::dict out;
+        out["threads"] = d.threads;
+        out["affinity"] = d.affinity;
+        out["quota"] = d.quota;
+        out["why"] = d.why;
+        return out;
+      },
+      py::arg("cgroup_root"));
   m.def("memory_stats", [] {
     const MemoryStats s = memory_stats();
     py::dict out;

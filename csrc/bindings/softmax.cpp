@@ -103,10 +103,8 @@ py::array reduced(Reduction reduction, const ClassLossSum& sum, const ClassLossC
   if (reduction == Reduction::kNone) return losses;
   const double value = reduction == Reduction::kMean ? sum.loss / sum.weight : sum.loss;
   py::array out = new_array(call.dtype, Dims{}, false);
-  if (call.dtype == DType::kFloat32)
-    *static_cast<float*>(out.mutable_data()) = static_cast<float>(value);
-  else
-    *static_cast<double*>(out.mutable_data()) = value;
+  if (call.dtype == DType::kFloat32) *static_cast<float*>(out.mutable_data()) = static_cast<float>(value);
+  else *static_cast<double*>(out.mutable_data()) = value;
   return out;
 }
 
@@ -168,8 +166,7 @@ py::array cross_entropy_backward_array(py::array slopes, py::array gy, double sc
   const py::gil_scoped_release release;
   if (s.dtype == DType::kFloat32)
     cross_entropy_backward(s.as<float>(), static_cast<const float*>(g), scale, rows);
-  else
-    ref::cross_entropy_backward(s.as<double>(), static_cast<const double*>(g), scale, rows);
+  else ref::cross_entropy_backward(s.as<double>(), static_cast<const double*>(g), scale, rows);
   return gx;
 }
 
@@ -202,10 +199,8 @@ py::array nll_backward_array(py::array target, const OptionalArray& weight, py::
   const Rows rows = rows_of(out, class_axis(out.shape), logical_order(out.rank()));
   const void* const g = row_gradients(gy, dtype, rows.count, op, &scale);
   const py::gil_scoped_release release;
-  if (dtype == DType::kFloat32)
-    ref::nll_backward(call.loss, static_cast<const float*>(g), scale, rows);
-  else
-    ref::nll_backward(call.loss, static_cast<const double*>(g), scale, rows);
+  if (dtype == DType::kFloat32) ref::nll_backward(call.loss, static_cast<const float*>(g), scale, rows);
+  else ref::nll_backward(call.loss, static_cast<const double*>(g), scale, rows);
   return gx;
 }
 

@@ -115,7 +115,8 @@ void* arena_allocate(int64_t bytes) {
   std::lock_guard<std::mutex> lock(a.mutex);
   void* p;
   if (kPlainMalloc) {
-    p = std::aligned_alloc(kAlign, static_cast<size_t>((std::max<int64_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign));
+    p = std::aligned_alloc(kAlign,
+                           static_cast<size_t>((std::max<int64_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign));
     if (!p) throw std::bad_alloc();
   } else {
     p = take(a, cls, size);

@@ -33,7 +33,8 @@ void poison_output(void* pointer, int64_t bytes);
 template <class T>
 class Scratch {
  public:
-  explicit Scratch(int64_t count) : bytes_(count * static_cast<int64_t>(sizeof(T))), data_(static_cast<T*>(allocate(bytes_))) {}
+  explicit Scratch(int64_t count)
+      : bytes_(count * static_cast<int64_t>(sizeof(T))), data_(static_cast<T*>(allocate(bytes_))) {}
   ~Scratch() { arena_free(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

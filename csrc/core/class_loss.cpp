@@ -65,12 +65,9 @@ Dims class_loss_shape(const char* op, const Dims& x, const Dims& target, const D
 void read_labels(const char* op, const View& target, int64_t classes, int64_t ignore_index, int64_t* labels) {
   poll_interrupt();
   switch (target.dtype) {
-    case DType::kInt64:
-      return read<int64_t>(op, target, classes, ignore_index, labels);
-    case DType::kInt32:
-      return read<int32_t>(op, target, classes, ignore_index, labels);
-    case DType::kUInt8:
-      return read<uint8_t>(op, target, classes, ignore_index, labels);
+    case DType::kInt64: return read<int64_t>(op, target, classes, ignore_index, labels);
+    case DType::kInt32: return read<int32_t>(op, target, classes, ignore_index, labels);
+    case DType::kUInt8: return read<uint8_t>(op, target, classes, ignore_index, labels);
     default:
       throw DTypeError(
           cat("[", op, "] target has dtype ", name(target.dtype), ", expected int64, int32 or uint8"));

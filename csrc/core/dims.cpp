@@ -17,11 +17,14 @@ int64_t element_count(const Dims& dims, const char* op) {
   bool empty = false;
   for (int64_t v : dims) {
     if (v < 0) throw ShapeError(cat("[", op, "] negative size in shape ", text(dims)));
-    if (v > kMaxDim) throw ShapeError(cat("[", op, "] size ", v, " in shape ", text(dims), " exceeds the limit of ", kMaxDim, " per axis"));
+    if (v > kMaxDim)
+      throw ShapeError(cat("[", op, "] size ", v, " in shape ", text(dims), " exceeds the limit of ", kMaxDim,
+                           " per axis"));
     if (v == 0) empty = true;
     else count = checked_mul(count, v, op);
   }
-  if (count > kMaxBytes / 8) throw ShapeError(cat("[", op, "] shape ", text(dims), " needs more than 2^47 bytes"));
+  if (count > kMaxBytes / 8)
+    throw ShapeError(cat("[", op, "] shape ", text(dims), " needs more than 2^47 bytes"));
   return empty ? 0 : count;
 }
 
@@ -53,8 +56,8 @@ Dims broadcast_shape(const Dims& a, const Dims& b, const char* op) {
     const int ia = i - (out.rank - a.rank), ib = i - (out.rank - b.rank);
     const int64_t va = ia < 0 ? 1 : a[ia], vb = ib < 0 ? 1 : b[ib];
     if (va != vb && va != 1 && vb != 1)
-      throw ShapeError(cat("[", op, "] shapes ", text(a), " and ", text(b), " do not broadcast: ", va, " and ",
-                           vb, " differ and neither is 1"));
+      throw ShapeError(cat("[", op, "] shapes ", text(a), " and ", text(b), " do not broadcast: ", va,
+                           " and ", vb, " differ and neither is 1"));
     out[i] = va == 1 ? vb : va;
   }
   return out;

@@ -89,7 +89,8 @@ Overlap overlap(const View& a, const View& b) {
   if (a.count() == 0 || b.count() == 0) return Overlap::kNone;
   const Range ra = address_range(a), rb = address_range(b);
   if (ra.end <= rb.begin || rb.end <= ra.begin) return Overlap::kNone;
-  if (a.data != b.data || a.shape != b.shape || item_size(a.dtype) != item_size(b.dtype)) return Overlap::kPartial;
+  if (a.data != b.data || a.shape != b.shape || item_size(a.dtype) != item_size(b.dtype))
+    return Overlap::kPartial;
   for (int i = 0; i < a.rank(); ++i)
     if (a.shape[i] != 1 && a.strides[i] != b.strides[i]) return Overlap::kPartial;
   return Overlap::kSame;
@@ -100,7 +101,8 @@ bool overlaps_itself(const View& view) {
   int order[kMaxRank], axes = 0;
   for (int i = 0; i < view.rank(); ++i)
     if (view.shape[i] > 1) order[axes++] = i;
-  insertion_sort(order, axes, [&](int a, int b) { return std::abs(view.strides[a]) < std::abs(view.strides[b]); });
+  insertion_sort(order, axes,
+                 [&](int a, int b) { return std::abs(view.strides[a]) < std::abs(view.strides[b]); });
   int64_t reach = 0;  // the furthest offset that the axes so far can make
   for (int j = 0; j < axes; ++j) {
     const int64_t stride = std::abs(view.strides[order[j]]);

@@ -10,6 +10,7 @@ namespace pyconv {
 // operation's two numbers (the bounds of clamp).
 using MapLoop = void (*)(int64_t n, char* const* data, const int64_t* stride, const double* param);
 
+// clang-format off: several to a line
 enum class Unary : int {
   kNeg, kAbs, kSign, kSquare, kRelu, kClamp,  // also on whole numbers
   kExp, kExpm1, kLog, kLog1p, kSqrt, kRsqrt, kReciprocal, kSin, kCos, kFloor, kCeil, kRound, kSigmoid,
@@ -38,6 +39,7 @@ enum class Ternary : int {
 };
 
 enum class Reduction : int { kSum, kMean, kVar, kAmax, kAmin, kArgmax, kArgmin, kAny, kAll, kCount };
+// clang-format on
 
 extern const char* const kUnaryNames[static_cast<int>(Unary::kCount)];
 extern const char* const kBinaryNames[static_cast<int>(Binary::kCount)];

@@ -120,8 +120,7 @@ int num_threads() {
 }
 
 void set_num_threads(int n) {
-  if (n < 1 || n > 1024)
-    throw ValueError(cat("[set_num_threads] n is ", n, ", expected 1 to 1024"));
+  if (n < 1 || n > 1024) throw ValueError(cat("[set_num_threads] n is ", n, ", expected 1 to 1024"));
   g_threads = n;
 }
 

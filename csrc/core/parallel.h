@@ -24,8 +24,8 @@ struct ThreadDefault {
 ThreadDefault default_threads(const std::string& cgroup_root);
 
 int num_threads();
-void set_num_threads(int n);        // throws ValueError outside 1 ... 1024
-const char* threading_backend();    // "openmp" or "std"
+void set_num_threads(int n);      // throws ValueError outside 1 ... 1024
+const char* threading_backend();  // "openmp" or "std"
 
 // Asked between blocks on the calling thread, at most every 20 ms; true stops the work.
 using InterruptCallback = bool (*)();
@@ -46,8 +46,9 @@ void parallel_run(int64_t blocks, BlockFunction function, void* context);
 template <class F>
 void parallel_for(int64_t blocks, F&& f) {
   using Function = std::remove_reference_t<F>;
-  parallel_run(blocks, [](void* context, int64_t block) { (*static_cast<Function*>(context))(block); },
-               const_cast<void*>(static_cast<const void*>(&f)));
+  parallel_run(
+      blocks, [](void* context, int64_t block) { (*static_cast<Function*>(context))(block); },
+      const_cast<void*>(static_cast<const void*>(&f)));
 }
 
 // Splits [0, total) in blocks of `grain` and calls f(begin, end) for each.

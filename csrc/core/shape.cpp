@@ -21,7 +21,8 @@ void check_axes(const char* op, const char* argument, const Dims& values, int sp
     throw ShapeError(cat("[", op, "] ", argument, " has ", values.rank, " entries, expected ", spatial));
   for (int i = 0; i < spatial; ++i)
     if (values[i] < least || values[i] > kMaxDim)
-      throw ValueError(cat("[", op, "] ", argument, " is ", values[i], ", expected ", least, " to ", kMaxDim));
+      throw ValueError(
+          cat("[", op, "] ", argument, " is ", values[i], ", expected ", least, " to ", kMaxDim));
 }
 
 // dilation * (filter - 1) + 1
@@ -63,9 +64,12 @@ ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, con
                           const Dims& padding, const Dims& dilation, int64_t groups) {
   const int spatial = weight.rank - 2;
   if (spatial < 1 || spatial > kMaxSpatial)
-    throw ShapeError(cat("[", op, "] weight has shape ", text(weight), ", expected (out channels, in channels / groups, filter size...) with 1 to 3 filter axes"));
+    throw ShapeError(
+        cat("[", op, "] weight has shape ", text(weight),
+            ", expected (out channels, in channels / groups, filter size...) with 1 to 3 filter axes"));
   if (x.rank != weight.rank)
-    throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank, " axes), expected ", weight.rank, " axes to match weight ", text(weight)));
+    throw ShapeError(cat("[", op, "] x has shape ", text(x), " (", x.rank, " axes), expected ", weight.rank,
+                         " axes to match weight ", text(weight)));
   element_count(x, op);
   element_count(weight, op);
   if (groups < 1) throw ValueError(cat("[", op, "] groups is ", groups, ", expected at least 1"));
@@ -79,20 +83,28 @@ ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, con
   s.k = weight[0];
   s.groups = groups;
   if (s.c % groups != 0)
-    throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.c, " channels of x (x: ", text(x), ")"));
+    throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.c,
+                         " channels of x (x: ", text(x), ")"));
   if (s.k % groups != 0)
-    throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.k, " output channels of weight (weight: ", text(weight), ")"));
+    throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.k,
+                         " output channels of weight (weight: ", text(weight), ")"));
   if (s.c < 1 || s.k < 1)
-    throw ShapeError(cat("[", op, "] x and weight need at least one channel (x: ", text(x), ", weight: ", text(weight), ")"));
+    throw ShapeError(cat("[", op, "] x and weight need at least one channel (x: ", text(x),
+                         ", weight: ", text(weight), ")"));
   if (weight[1] != s.c / groups) {
-    const std::string expected = groups == 1 ? cat("x has ", s.c) : cat("x has ", s.c, " in ", groups, " groups of ", s.c / groups);
+    const std::string expected =
+        groups == 1 ? cat("x has ", s.c) : cat("x has ", s.c, " in ", groups, " groups of ", s.c / groups);
     const bool looks_nhwc = groups == 1 && x[x.rank - 1] == weight[1];
-    throw ShapeError(cat("[", op, "] weight has ", weight[1], " input channels but ", expected, " (x: ", text(x), ", weight: ", text(weight), ")",
-                         looks_nhwc ? "; the last axis of x has that size: are the channels last? Channels come second here" : ""));
+    throw ShapeError(cat(
+        "[", op, "] weight has ", weight[1], " input channels but ", expected, " (x: ", text(x),
+        ", weight: ", text(weight), ")",
+        looks_nhwc ? "; the last axis of x has that size: are the channels last? Channels come second here"
+                   : ""));
   }
   if (mode == Padding::kExplicit) {
     if (padding.rank != 2 * spatial)
-      throw ShapeError(cat("[", op, "] padding has ", padding.rank, " entries, expected ", 2 * spatial, " (low and high of each axis)"));
+      throw ShapeError(cat("[", op, "] padding has ", padding.rank, " entries, expected ", 2 * spatial,
+                           " (low and high of each axis)"));
     check_axes(op, "padding", padding, 2 * spatial, 0);
   }
   for (int i = 0; i < spatial; ++i) {
@@ -114,8 +126,9 @@ ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, con
     }
     const int64_t padded = s.in[i] + s.pad_lo[i] + s.pad_hi[i];  // each at most 2^31: no overflow
     if (padded < span)
-      throw ShapeError(cat("[", op, "] the filter spans ", span, " in ", axis_name(spatial, i), " but x with its padding only has ", padded,
-                           " (x: ", text(x), ", weight: ", text(weight), ")"));
+      throw ShapeError(cat("[", op, "] the filter spans ", span, " in ", axis_name(spatial, i),
+                           " but x with its padding only has ", padded, " (x: ", text(x),
+                           ", weight: ", text(weight), ")"));
     s.out[i] = (padded - span) / s.stride[i] + 1;
   }
   element_count(s.output_shape(), op);
@@ -143,14 +156,17 @@ namespace {
 void check_pool_input(const char* op, const Dims& x) {
   element_count(x, op);
   for (int i = 1; i < x.rank; ++i)
-    if (x[i] < 1) throw ShapeError(cat("[", op, "] x has shape ", text(x), ", expected at least one channel and one pixel"));
+    if (x[i] < 1)
+      throw ShapeError(
+          cat("[", op, "] x has shape ", text(x), ", expected at least one channel and one pixel"));
 }
 
 // The taps of a window are numbered in 32 bits.
 void check_taps(const char* op, const PoolShape& s) {
   int64_t taps = 1;
   for (int i = 0; i < s.spatial; ++i) taps = checked_mul(taps, s.window[i], op);
-  if (taps > kMaxDim) throw ShapeError(cat("[", op, "] a window has ", taps, " taps, expected at most ", kMaxDim));
+  if (taps > kMaxDim)
+    throw ShapeError(cat("[", op, "] a window has ", taps, " taps, expected at most ", kMaxDim));
 }
 
 }  // namespace
@@ -179,13 +195,15 @@ PoolShape make_pool_shape(const char* op, const Dims& x, const Dims& window, con
     s.pad_lo[i] = s.pad_hi[i] = padding[i];
     const int64_t span = extent(window[i], dilation[i], op);
     if (padding[i] > span / 2)
-      throw ValueError(cat("[", op, "] padding is ", padding[i], ", expected at most half the window (", span, " / 2)"));
+      throw ValueError(
+          cat("[", op, "] padding is ", padding[i], ", expected at most half the window (", span, " / 2)"));
     const int64_t padded = s.in[i] + 2 * padding[i];
-    // Rounding up is a floor after adding stride - 1, so that a window larger than the input counts as one too.
+    // Rounding up is a floor after adding stride - 1, so that a window larger than the input counts as one
+    // too.
     const int64_t room = padded - span + (ceil_mode ? s.stride[i] - 1 : 0);
     if (room < 0)
-      throw ShapeError(cat("[", op, "] the window spans ", span, " in ", axis_name(spatial, i), " but x with its padding only has ", padded,
-                           " (x: ", text(x), ")"));
+      throw ShapeError(cat("[", op, "] the window spans ", span, " in ", axis_name(spatial, i),
+                           " but x with its padding only has ", padded, " (x: ", text(x), ")"));
     s.out[i] = room / s.stride[i] + 1;
     if (ceil_mode && (s.out[i] - 1) * s.stride[i] >= s.in[i] + padding[i]) --s.out[i];
     // The last window may pass the high padding by less than one stride.
@@ -213,7 +231,8 @@ PoolShape make_adaptive_pool_shape(const char* op, const Dims& x, const Dims& ou
     s.in[i] = x[2 + i];
     s.out[i] = output[i] == -1 ? s.in[i] : output[i];
     if (s.out[i] < 1 || s.out[i] > kMaxDim)
-      throw ValueError(cat("[", op, "] output_size is ", output[i], ", expected 1 to ", kMaxDim, ", or None to keep the size of x"));
+      throw ValueError(cat("[", op, "] output_size is ", output[i], ", expected 1 to ", kMaxDim,
+                           ", or None to keep the size of x"));
     s.stride[i] = s.dilation[i] = 1;
     // A window that starts or ends between two pixels takes both.
     s.window[i] = s.in[i] % s.out[i] == 0 ? s.in[i] / s.out[i] : s.in[i] / s.out[i] + 2;

@@ -46,7 +46,8 @@ struct PoolShape {
   int64_t in[kMaxSpatial] = {}, window[kMaxSpatial] = {}, out[kMaxSpatial] = {};
   int64_t stride[kMaxSpatial] = {}, dilation[kMaxSpatial] = {};
   int64_t pad_lo[kMaxSpatial] = {}, pad_hi[kMaxSpatial] = {};
-  // Output o reads floor(o * in / out) to ceil((o + 1) * in / out); `window` is then the largest such stretch.
+  // Output o reads floor(o * in / out) to ceil((o + 1) * in / out); `window` is then the largest such
+  // stretch.
   bool adaptive = false;
 
   int64_t taps() const;

@@ -45,7 +45,8 @@ std::string own_path(bool v2) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (v2 ? controllers == ",," : controllers.find(",cpu,") != std::string::npos) return line.substr(second + 1);
+    if (v2 ? controllers == ",," : controllers.find(",cpu,") != std::string::npos)
+      return line.substr(second + 1);
   }
   return "/";
 }
@@ -88,7 +89,8 @@ ThreadDefault default_threads(const std::string& cgroup_root) {
     }
   }
   // Rounded down: a thread too many is throttled, and then all of them wait for it.
-  const int granted = result.quota > 0 ? std::max(1, static_cast<int>(std::floor(result.quota))) : result.affinity;
+  const int granted =
+      result.quota > 0 ? std::max(1, static_cast<int>(std::floor(result.quota))) : result.affinity;
   result.threads = std::min(result.affinity, granted);
   result.why = granted < result.affinity ? "control group quota" : "processors this process may run on";
   return result;

@@ -16,9 +16,12 @@ const char* name(DType dtype) {
 
 int64_t item_size(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: case DType::kInt32: return 4;
-    case DType::kFloat64: case DType::kInt64: return 8;
-    case DType::kUInt8: case DType::kBool: return 1;
+    case DType::kFloat32:
+    case DType::kInt32: return 4;
+    case DType::kFloat64:
+    case DType::kInt64: return 8;
+    case DType::kUInt8:
+    case DType::kBool: return 1;
   }
   return 1;
 }

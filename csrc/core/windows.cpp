@@ -57,10 +57,8 @@ Windows make_windows(const PoolShape& shape) {
     }
     for (auto* table : {&w.origin, &w.begin, &w.end, &w.covered}) table->resize(static_cast<size_t>(w.out));
     for (auto* table : {&w.first, &w.last}) table->resize(static_cast<size_t>(w.in));
-    if (i < 0 || shape.adaptive)
-      place_adaptive(w);
-    else
-      place_strided(w, shape.stride[i], shape.pad_lo[i]);
+    if (i < 0 || shape.adaptive) place_adaptive(w);
+    else place_strided(w, shape.stride[i], shape.pad_lo[i]);
     find_readers(w, i < 0 || shape.adaptive);
   }
   return all;

@@ -7,11 +7,14 @@
 
 namespace pyconv {
 namespace {
+// clang-format off: the vector header comes first
 #include "kernels/vec_avx2.h"
 
 #include "kernels/bodies.inl.h"
+// clang-format on
 }  // namespace
 
 extern const KernelTable kTable_avx2;
-const KernelTable kTable_avx2 = {"avx2", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+const KernelTable kTable_avx2 = {"avx2", kLanes, kGemm,    kElementwise, kReduce, kLayout,
+                                 kPool,  kNorm,  kSoftmax, kRandom,      kOptim};
 }  // namespace pyconv

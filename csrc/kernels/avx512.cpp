@@ -7,11 +7,14 @@
 
 namespace pyconv {
 namespace {
+// clang-format off: the vector header comes first
 #include "kernels/vec_avx512.h"
 
 #include "kernels/bodies.inl.h"
+// clang-format on
 }  // namespace
 
 extern const KernelTable kTable_avx512;
-const KernelTable kTable_avx512 = {"avx512", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+const KernelTable kTable_avx512 = {"avx512", kLanes, kGemm,    kElementwise, kReduce, kLayout,
+                                   kPool,    kNorm,  kSoftmax, kRandom,      kOptim};
 }  // namespace pyconv

@@ -1,4 +1,5 @@
 // Every kernel body, in the order of their dependencies.
+// clang-format off
 #include "kernels/math.inl.h"
 
 #include "kernels/gemm.inl.h"

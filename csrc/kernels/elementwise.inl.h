@@ -69,8 +69,7 @@ void ternary_loop(int64_t n, char* const* d, const int64_t* s, const double*) {
   const auto f = [](Vec a, Vec b, Vec c) { return F(a, b, c); };
   if (s[1] == 1 && s[2] == 1 && s[3] == 1)
     map_run(n, d[0], s[0], f, Consecutive(d[1], 1), Consecutive(d[2], 1), Consecutive(d[3], 1));
-  else
-    map_run(n, d[0], s[0], f, Scattered(d[1], s[1]), Scattered(d[2], s[2]), Scattered(d[3], s[3]));
+  else map_run(n, d[0], s[0], f, Scattered(d[1], s[1]), Scattered(d[2], s[2]), Scattered(d[3], s[3]));
 }
 
 // --- The functions ------------------------------------------------------------------------------------
@@ -145,7 +144,8 @@ inline unsigned char compare(float a, float b) {
   return kOp == Compare::kEq ? a == b : kOp == Compare::kNe ? a != b : kOp == Compare::kLt ? a < b : a <= b;
 }
 template <Compare kOp>
-inline void compare_run(int64_t n, char* out, int64_t sy, const char* x1, int64_t sa, const char* x2, int64_t sb) {
+inline void compare_run(int64_t n, char* out, int64_t sy, const char* x1, int64_t sa, const char* x2,
+                        int64_t sb) {
   unsigned char* y = reinterpret_cast<unsigned char*>(out);
   const float *a = reinterpret_cast<const float*>(x1), *b = reinterpret_cast<const float*>(x2);
   const float b0 = *b;

@@ -41,7 +41,8 @@ inline void finish_tile(const Vec (&acc)[MR][NV], float* const* c, int64_t row, 
     }
     if (e && e->sum) {
       store_column<NV, kTail>(e->sum, j, tail, add(load_column<NV, kTail>(e->sum, j, tail), sum));
-      store_column<NV, kTail>(e->sum_squares, j, tail, add(load_column<NV, kTail>(e->sum_squares, j, tail), squares));
+      store_column<NV, kTail>(e->sum_squares, j, tail,
+                              add(load_column<NV, kTail>(e->sum_squares, j, tail), squares));
     }
   }
 }

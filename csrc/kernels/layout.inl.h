@@ -16,7 +16,8 @@ inline void transpose_square(const float* src, int64_t src_stride, float* dst, i
 }
 
 // Images of three channels: squares would be mostly empty. The compiler turns these two loops into shuffles.
-inline void interleave_3(const float* __restrict src, int64_t src_stride, float* __restrict dst, int64_t columns) {
+inline void interleave_3(const float* __restrict src, int64_t src_stride, float* __restrict dst,
+                         int64_t columns) {
   const float *a = src, *b = src + src_stride, *c = src + 2 * src_stride;
   for (int64_t j = 0; j < columns; ++j) {
     dst[3 * j] = a[j];
@@ -54,7 +55,8 @@ inline void transpose(const float* src, int64_t src_stride, float* dst, int64_t 
         if (left_i >= kLanes && left_j >= kLanes)
           transpose_square<false>(s, src_stride, d, dst_stride, kLanes, kLanes);
         else
-          transpose_square<true>(s, src_stride, d, dst_stride, left_i < kLanes ? static_cast<int>(left_i) : kLanes,
+          transpose_square<true>(s, src_stride, d, dst_stride,
+                                 left_i < kLanes ? static_cast<int>(left_i) : kLanes,
                                  left_j < kLanes ? static_cast<int>(left_j) : kLanes);
       }
 }

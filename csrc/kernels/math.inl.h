@@ -215,8 +215,8 @@ inline Vec pow(Vec x, Vec y) {
 
   const Mask whole = equal(round_nearest(y), y);
   const Vec half = mul(y, set1(0.5f));
-  const Mask odd = mask_and(mask_and(whole, mask_not(equal(round_nearest(half), half))),
-                            less(abs(y), set1(16777216.0f)));
+  const Mask odd =
+      mask_and(mask_and(whole, mask_not(equal(round_nearest(half), half))), less(abs(y), set1(16777216.0f)));
   const Mask negative = mask_and(less_equal(x, set1(-kMinNormal)), less(ax, set1(kInf)));
   r = select(mask_and(negative, mask_not(whole)), set1(kNan), r);
   r = select(odd, copysign(r, x), r);

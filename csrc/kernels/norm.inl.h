@@ -56,10 +56,8 @@ inline void norm_sum_rows(const ChannelSums* g) {
   }
 }
 void norm_sums(const ChannelSums* g) {
-  if (g->gy)
-    norm_sum_rows<true>(g);
-  else
-    norm_sum_rows<false>(g);
+  if (g->gy) norm_sum_rows<true>(g);
+  else norm_sum_rows<false>(g);
 }
 
 template <bool kGradient, bool kTail>
@@ -67,10 +65,8 @@ inline void norm_map_vector(const ChannelMap* g, int64_t at, int64_t c, int n) {
   const auto read = [&](const float* p) { return kTail ? load_n(p, n) : load(p); };
   Vec v = fma(sub(read(g->x + at), read(g->center + c)), read(g->scale + c), read(g->offset + c));
   if constexpr (kGradient) v = fma(read(g->gy + at), read(g->gain + c), v);
-  if (kTail)
-    store_n(g->y + at, v, n);
-  else
-    store(g->y + at, v);
+  if (kTail) store_n(g->y + at, v, n);
+  else store(g->y + at, v);
 }
 
 template <bool kGradient>
@@ -83,10 +79,8 @@ inline void norm_map_rows(const ChannelMap* g) {
   }
 }
 void norm_map(const ChannelMap* g) {
-  if (g->gy)
-    norm_map_rows<true>(g);
-  else
-    norm_map_rows<false>(g);
+  if (g->gy) norm_map_rows<true>(g);
+  else norm_map_rows<false>(g);
 }
 
 constexpr NormKernels kNorm = {&norm_sums, &norm_map};

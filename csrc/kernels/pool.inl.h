@@ -6,18 +6,14 @@ inline Vec pool_load(const float* p, int n) {
 }
 template <bool kTail>
 inline void pool_store(float* p, Vec v, int n) {
-  if (kTail)
-    store_n(p, v, n);
-  else
-    store(p, v);
+  if (kTail) store_n(p, v, n);
+  else store(p, v);
 }
 
 template <int kTapBytes>
 inline VecI pool_load_taps(const void* taps, int64_t i, int n) {
-  if constexpr (kTapBytes == 1)
-    return load_u8_n(static_cast<const uint8_t*>(taps) + i, n);
-  else
-    return load_i_n(static_cast<const int32_t*>(taps) + i, n);
+  if constexpr (kTapBytes == 1) return load_u8_n(static_cast<const uint8_t*>(taps) + i, n);
+  else return load_i_n(static_cast<const int32_t*>(taps) + i, n);
 }
 
 // y = max of the window; a NaN wins, and of several NaNs or equal maxima: the last NaN, else the first
@@ -56,12 +52,9 @@ inline void pool_max_pixels(const PoolRow* g) {
   }
 }
 void pool_max_row(const PoolRow* g) {
-  if (!g->taps)
-    pool_max_pixels<0>(g);
-  else if (g->tap_bytes == 1)
-    pool_max_pixels<1>(g);
-  else
-    pool_max_pixels<4>(g);
+  if (!g->taps) pool_max_pixels<0>(g);
+  else if (g->tap_bytes == 1) pool_max_pixels<1>(g);
+  else pool_max_pixels<4>(g);
 }
 
 // Sums of at most kPoolRun taps are added up in groups of kPoolGroup, and those to the total: the rounding
@@ -140,10 +133,8 @@ inline void pool_max_grad_pixels(const PoolGradRow* g) {
   }
 }
 void pool_max_grad_row(const PoolGradRow* g) {
-  if (g->tap_bytes == 1)
-    pool_max_grad_pixels<1>(g);
-  else
-    pool_max_grad_pixels<4>(g);
+  if (g->tap_bytes == 1) pool_max_grad_pixels<1>(g);
+  else pool_max_grad_pixels<4>(g);
 }
 
 // gx = sum of gy / divisor over the windows that span this input

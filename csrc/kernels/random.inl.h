@@ -1,5 +1,5 @@
-// Philox 4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-// A block cipher of the counter: any draw can be computed alone, so threads need no state.
+// Philox 4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
+// 2011. A block cipher of the counter: any draw can be computed alone, so threads need no state.
 //
 // What turns words into floats uses only +, -, *, / and sqrt, which round the same way everywhere, and never
 // the fused multiply-add: a seed gives the same draws on every instruction set.
@@ -41,8 +41,8 @@ inline void philox_group(const RandomPosition& at, int32_t* out) {
 // The upper 24 bits as a number in [0, 1).
 inline Vec unit(VecI word) { return mul(to_float(shift_right_i<8>(word)), set1(0x1p-24f)); }
 
-// ln(x) for x in [2^-24, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), |s| < 0.172, and
-// ln m = 2 (s + s^3/3 + s^5/5 + s^7/7 + s^9/9); the next term is below 1e-9.
+// ln(x) for x in [2^-24, 1]: x = 2^e m with m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1), |s| < 0.172,
+// and ln m = 2 (s + s^3/3 + s^5/5 + s^7/7 + s^9/9); the next term is below 1e-9.
 inline Vec plain_log(Vec x) {
   const VecI bits = sub_i(as_int(x), set1_i(0x3F3504F3));  // minus the bits of sqrt(1/2)
   const VecI exponent_bits = and_i(bits, set1_i(static_cast<int32_t>(0xFF800000u)));
@@ -59,8 +59,8 @@ inline Vec plain_log(Vec x) {
   return add(add(p, add(s, s)), mul(e, set1(0.693147180559945f)));
 }
 
-// sin and cos of 2 pi u for u in [0, 1): u is taken to the nearest quarter turn, the rest (at most an eighth) goes
-// into the Taylor series up to x^9 and x^8, whose next terms are below 2e-9 and 3e-8.
+// sin and cos of 2 pi u for u in [0, 1): u is taken to the nearest quarter turn, the rest (at most an eighth)
+// goes into the Taylor series up to x^9 and x^8, whose next terms are below 2e-9 and 3e-8.
 inline void plain_sincos_turn(Vec u, Vec* sine, Vec* cosine) {
   const Vec quarters = round_nearest(mul(u, set1(4.0f)));
   const Vec x = mul(sub(mul(u, set1(4.0f)), quarters), set1(1.5707963267948966f));

@@ -41,9 +41,7 @@ struct ExtremeFold {
   static constexpr float kWorst = kMax ? -kInf : kInf;
   Vec s = set1(kWorst);
   static Vec pad(Vec) { return set1(kWorst); }
-  static Vec better(Vec a, Vec b) {
-    return select(mask_or(kMax ? less(a, b) : less(b, a), is_nan(b)), b, a);
-  }
+  static Vec better(Vec a, Vec b) { return select(mask_or(kMax ? less(a, b) : less(b, a), is_nan(b)), b, a); }
   void step(Vec x, Vec) { s = better(s, x); }
   void join(const ExtremeFold& o) { s = better(s, o.s); }
   void put(float* lanes, float*) const { store(lanes, s); }
@@ -81,7 +79,8 @@ void fold_rows(const ReduceArgs* g) {
       f[0].join(f[2]);
       f[0].put(lane, lane2);
       for (int l = 0; l < kLanes; ++l)
-        F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + o, F::kShifted ? g->squares + o : nullptr);
+        F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + o,
+                 F::kShifted ? g->squares + o : nullptr);
     }
   }
 }
@@ -91,7 +90,8 @@ inline void merge_lanes(const F& f, const ReduceArgs* g, int64_t first, int coun
   float lane[kLanes], lane2[kLanes];
   f.put(lane, lane2);
   for (int l = 0; l < count; ++l)
-    F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + first + l, F::kShifted ? g->squares + first + l : nullptr);
+    F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + first + l,
+             F::kShifted ? g->squares + first + l : nullptr);
 }
 
 // NV vectors of columns beginning at column c; the last one has `tail` valid lanes.
@@ -107,7 +107,8 @@ inline void fold_column_tile(const ReduceArgs* g, int64_t c, int tail) {
     F f[NV];
     for (; t < end; ++t) {
       const float* x = g->x + t * g->term_stride + c;
-      for (int j = 0; j < NV; ++j) f[j].step(tail == kLanes ? load(x + j * kLanes) : load_n(x, tail), shift[j]);
+      for (int j = 0; j < NV; ++j)
+        f[j].step(tail == kLanes ? load(x + j * kLanes) : load_n(x, tail), shift[j]);
     }
     for (int j = 0; j < NV; ++j) merge_lanes(f[j], g, c + j * kLanes, tail);
   }
@@ -133,7 +134,8 @@ void fold_narrow_columns(const ReduceArgs* g) {
       f[j].put(lane, lane2);
       for (int l = 0; l < kLanes; ++l) {
         const int c = (j * kLanes + l) % columns;
-        F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + c, F::kShifted ? g->squares + c : nullptr);
+        F::merge(lane[l], F::kShifted ? lane2[l] : 0.0f, g->total + c,
+                 F::kShifted ? g->squares + c : nullptr);
       }
     }
   }
@@ -181,8 +183,8 @@ void find(const FindArgs* g) {
   }
 }
 
-constexpr ReduceKernels kReduce = {
-    {&fold_rows<SumFold>, &fold_rows<SquaresFold>, &fold_rows<ExtremeFold<true>>, &fold_rows<ExtremeFold<false>>},
-    {&fold_columns<SumFold>, &fold_columns<SquaresFold>, &fold_columns<ExtremeFold<true>>,
-     &fold_columns<ExtremeFold<false>>},
-    &find};
+constexpr ReduceKernels kReduce = {{&fold_rows<SumFold>, &fold_rows<SquaresFold>,
+                                    &fold_rows<ExtremeFold<true>>, &fold_rows<ExtremeFold<false>>},
+                                   {&fold_columns<SumFold>, &fold_columns<SquaresFold>,
+                                    &fold_columns<ExtremeFold<true>>, &fold_columns<ExtremeFold<false>>},
+                                   &find};

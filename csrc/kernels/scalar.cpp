@@ -6,11 +6,14 @@
 
 namespace pyconv {
 namespace {
+// clang-format off: the vector header comes first
 #include "kernels/vec_scalar.h"
 
 #include "kernels/bodies.inl.h"
+// clang-format on
 }  // namespace
 
 extern const KernelTable kTable_scalar;
-const KernelTable kTable_scalar = {"scalar", kLanes, kGemm, kElementwise, kReduce, kLayout, kPool, kNorm, kSoftmax, kRandom, kOptim};
+const KernelTable kTable_scalar = {"scalar", kLanes, kGemm,    kElementwise, kReduce, kLayout,
+                                   kPool,    kNorm,  kSoftmax, kRandom,      kOptim};
 }  // namespace pyconv

@@ -109,10 +109,8 @@ void softmax_columns(const ColumnArgs* a) {
     const Vec scale = a->logarithm ? log(sum) : div(set1(1.0f), sum);
     for (int64_t l = 0; l < a->length; ++l) {
       float* const y = a->y + l * a->y_step + i;
-      if (a->logarithm)
-        store_n(y, sub(sub(load_n(a->x + l * a->x_step + i, lanes), top), scale), lanes);
-      else
-        store_n(y, mul(load_n(y, lanes), scale), lanes);
+      if (a->logarithm) store_n(y, sub(sub(load_n(a->x + l * a->x_step + i, lanes), top), scale), lanes);
+      else store_n(y, mul(load_n(y, lanes), scale), lanes);
     }
   }
 }

@@ -63,11 +63,16 @@ inline void store_u8_n(uint8_t* p, VecI v, int n) {
   else __builtin_memcpy(p, &bytes, static_cast<uint64_t>(n));
 }
 template <int N>
-inline VecI shift_left_i(VecI a) { return _mm256_slli_epi32(a, N); }
+inline VecI shift_left_i(VecI a) {
+  return _mm256_slli_epi32(a, N);
+}
 template <int N>
-inline VecI shift_right_i(VecI a) { return _mm256_srli_epi32(a, N); }
+inline VecI shift_right_i(VecI a) {
+  return _mm256_srli_epi32(a, N);
+}
 inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
-  const VecI even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+  const VecI even = _mm256_mul_epu32(a, b),
+             odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
   *low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
   *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
 }

@@ -25,7 +25,9 @@ inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }  // a *
 inline Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 inline Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 inline Vec sqrt(Vec a) { return _mm512_sqrt_ps(a); }
-inline Vec round_nearest(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+inline Vec round_nearest(Vec a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 
 inline Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 inline Mask less_equal(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
@@ -52,15 +54,22 @@ inline Mask equal_i(VecI a, VecI b) { return _mm512_cmpeq_epi32_mask(a, b); }
 // The first n lanes, from and to memory; bytes are zero-extended and cut off.
 inline VecI load_i_n(const int32_t* p, int n) { return _mm512_maskz_loadu_epi32(first(n), p); }
 inline void store_i_n(int32_t* p, VecI v, int n) { _mm512_mask_storeu_epi32(p, first(n), v); }
-inline VecI load_u8_n(const uint8_t* p, int n) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)); }
+inline VecI load_u8_n(const uint8_t* p, int n) {
+  return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p));
+}
 inline void store_u8_n(uint8_t* p, VecI v, int n) { _mm512_mask_cvtepi32_storeu_epi8(p, first(n), v); }
 template <int N>
-inline VecI shift_left_i(VecI a) { return _mm512_slli_epi32(a, N); }
+inline VecI shift_left_i(VecI a) {
+  return _mm512_slli_epi32(a, N);
+}
 template <int N>
-inline VecI shift_right_i(VecI a) { return _mm512_srli_epi32(a, N); }  // zeros from the left
+inline VecI shift_right_i(VecI a) {
+  return _mm512_srli_epi32(a, N);
+}  // zeros from the left
 // The 64-bit products of unsigned lanes: low halves and high halves.
 inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
-  const VecI even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  const VecI even = _mm512_mul_epu32(a, b),
+             odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
   *low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
   *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
 }
@@ -78,7 +87,8 @@ inline void transpose_lanes(Vec (&r)[16]) {
   // u[4 a + k], quarter q, holds column 4 q + k of rows 4 a ... 4 a + 3.
   for (int k = 0; k < 4; ++k) {
     const Vec a = _mm512_shuffle_f32x4(u[k], u[4 + k], 0x44), b = _mm512_shuffle_f32x4(u[k], u[4 + k], 0xEE);
-    const Vec c = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0x44), d = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0xEE);
+    const Vec c = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0x44),
+              d = _mm512_shuffle_f32x4(u[8 + k], u[12 + k], 0xEE);
     r[k] = _mm512_shuffle_f32x4(a, c, 0x88);
     r[4 + k] = _mm512_shuffle_f32x4(a, c, 0xDD);
     r[8 + k] = _mm512_shuffle_f32x4(b, d, 0x88);

@@ -1,6 +1,6 @@
 // Vec without an instruction set of its own: 4 lanes in the compiler's generic vector type, for processors
-// that have neither AVX2 nor AVX-512, and as a check on the others. See vec_avx512.h, which has the same names.
-// Here fma rounds twice: a fused one would be a library call per lane.
+// that have neither AVX2 nor AVX-512, and as a check on the others. See vec_avx512.h, which has the same
+// names. Here fma rounds twice: a fused one would be a library call per lane.
 
 constexpr int kLanes = 4;
 typedef float Vec __attribute__((vector_size(16)));
@@ -93,9 +93,13 @@ inline void store_u8_n(uint8_t* p, VecI a, int n) {
   for (int i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(a[i]);
 }
 template <int N>
-inline VecI shift_left_i(VecI a) { return reinterpret_cast<VecI>(bits(a) << N); }
+inline VecI shift_left_i(VecI a) {
+  return reinterpret_cast<VecI>(bits(a) << N);
+}
 template <int N>
-inline VecI shift_right_i(VecI a) { return reinterpret_cast<VecI>(bits(a) >> N); }
+inline VecI shift_right_i(VecI a) {
+  return reinterpret_cast<VecI>(bits(a) >> N);
+}
 inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
   for (int i = 0; i < kLanes; ++i) {
     const uint64_t product = uint64_t(uint32_t(a[i])) * uint32_t(b[i]);

@@ -48,8 +48,7 @@ OpTypes types_of(Op op, DType operand) {
   // Whole numbers have a float32 where there is no loop for them; bool only where any number would do.
   if (!reference(op, compute)) {
     const bool only_floats = !reference(op, DType::kInt64);
-    if (!only_floats)
-      throw DTypeError(cat("[", op_name(op), "] is not defined on ", name(operand)));
+    if (!only_floats) throw DTypeError(cat("[", op_name(op), "] is not defined on ", name(operand)));
     compute = DType::kFloat32;
   }
   return {compute, gives_bool(op) ? DType::kBool : compute};

@@ -111,17 +111,13 @@ void max_pool_indices(const PoolShape& shape, const void* taps, const View& indi
 }
 
 void max_unpool_forward(const char* op, const View& x, const View& indices, const View& y) {
-  if (x.dtype == DType::kFloat64)
-    scatter<double>(op, x, indices, y);
-  else
-    scatter<float>(op, x, indices, y);
+  if (x.dtype == DType::kFloat64) scatter<double>(op, x, indices, y);
+  else scatter<float>(op, x, indices, y);
 }
 
 void max_unpool_grad_input(const char* op, const View& gy, const View& indices, const View& gx) {
-  if (gy.dtype == DType::kFloat64)
-    gather<double>(op, gy, indices, gx);
-  else
-    gather<float>(op, gy, indices, gx);
+  if (gy.dtype == DType::kFloat64) gather<double>(op, gy, indices, gx);
+  else gather<float>(op, gy, indices, gx);
 }
 
 }  // namespace pyconv

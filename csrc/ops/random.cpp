@@ -62,7 +62,8 @@ void random_normal(const View& out, double mean, double deviation, RandomPositio
 void random_integers(const View& out, int64_t low, uint64_t range, RandomPosition at) {
   each_block(out.count(), kPairs, at, [&](int64_t begin, int64_t count, RandomPosition here) {
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t k = static_cast<int64_t>(static_cast<uint64_t>(low) + high_product(ref::random_bits(here, i), range));
+      const int64_t k =
+          static_cast<int64_t>(static_cast<uint64_t>(low) + high_product(ref::random_bits(here, i), range));
       if (out.dtype == DType::kInt64) out.as<int64_t>()[begin + i] = k;
       else if (out.dtype == DType::kInt32) out.as<int32_t>()[begin + i] = static_cast<int32_t>(k);
       else out.as<uint8_t>()[begin + i] = static_cast<uint8_t>(k);
@@ -83,8 +84,8 @@ void dropout(const View& x, const View& y, double keep, RandomPosition at) {
   const double scale = keep > 0 ? 1 / keep : 0;
   each_block(x.count(), kRandomGroup, at, [&](int64_t begin, int64_t count, RandomPosition here) {
     if (x.dtype == DType::kFloat32) {
-      kernels().random.dropout(here, x.as<float>() + begin, y.as<float>() + begin, count, static_cast<float>(keep),
-                               static_cast<float>(scale));
+      kernels().random.dropout(here, x.as<float>() + begin, y.as<float>() + begin, count,
+                               static_cast<float>(keep), static_cast<float>(scale));
       return;
     }
     uint32_t words[kRandomGroup];
@@ -93,7 +94,8 @@ void dropout(const View& x, const View& y, double keep, RandomPosition at) {
         kernels().random.words(here, words, kRandomGroup);
         ++here.group;
       }
-      const bool kept = static_cast<float>(words[i % kRandomGroup] >> 8) * 0x1p-24f < static_cast<float>(keep);
+      const bool kept =
+          static_cast<float>(words[i % kRandomGroup] >> 8) * 0x1p-24f < static_cast<float>(keep);
       y.as<double>()[begin + i] = kept ? x.as<double>()[begin + i] * scale : 0.0;
     }
   });

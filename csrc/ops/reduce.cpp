@@ -17,11 +17,16 @@ DType result_type(Reduction op, DType dtype) {
   const bool floating = dtype == DType::kFloat32 || dtype == DType::kFloat64;
   switch (op) {
     case Reduction::kSum: return floating ? dtype : DType::kInt64;
-    case Reduction::kMean: case Reduction::kVar:
-      if (!floating) throw DTypeError(cat("[", op_name(op), "] x has dtype ", name(dtype), ", expected float32 or float64"));
+    case Reduction::kMean:
+    case Reduction::kVar:
+      if (!floating)
+        throw DTypeError(
+            cat("[", op_name(op), "] x has dtype ", name(dtype), ", expected float32 or float64"));
       return dtype;
-    case Reduction::kAmax: case Reduction::kAmin: return dtype;
-    case Reduction::kArgmax: case Reduction::kArgmin: return DType::kInt64;
+    case Reduction::kAmax:
+    case Reduction::kAmin: return dtype;
+    case Reduction::kArgmax:
+    case Reduction::kArgmin: return DType::kInt64;
     default: return DType::kBool;
   }
 }
@@ -37,7 +42,8 @@ ReduceShape make_reduce(Reduction op, DType dtype, const Dims& shape, const Dims
   for (int64_t given : axes) {
     const int64_t limit = rank > 0 ? rank : 1;  // a scalar has an axis 0 for this purpose
     if (given < -limit || given >= limit)
-      throw IndexError(cat("[", op_name(op), "] dim is ", given, ", expected ", -limit, " to ", limit - 1, " (x: ", text(shape), ")"));
+      throw IndexError(cat("[", op_name(op), "] dim is ", given, ", expected ", -limit, " to ", limit - 1,
+                           " (x: ", text(shape), ")"));
     const int64_t axis = given < 0 ? given + limit : given;
     if (s.reduced[axis]) throw ValueError(cat("[", op_name(op), "] dim ", axis, " is given twice"));
     s.reduced[axis] = true;
@@ -49,9 +55,11 @@ ReduceShape make_reduce(Reduction op, DType dtype, const Dims& shape, const Dims
     if (s.reduced[i]) s.count *= shape[i];
     else s.squeezed.push(shape[i]);
   }
-  const bool needs_elements = op == Reduction::kAmax || op == Reduction::kAmin || op == Reduction::kArgmax || op == Reduction::kArgmin;
+  const bool needs_elements = op == Reduction::kAmax || op == Reduction::kAmin || op == Reduction::kArgmax ||
+                              op == Reduction::kArgmin;
   if (needs_elements && s.count == 0)
-    throw ShapeError(cat("[", op_name(op), "] x has no elements along the reduced axes (x: ", text(shape), ")"));
+    throw ShapeError(
+        cat("[", op_name(op), "] x has no elements along the reduced axes (x: ", text(shape), ")"));
   return s;
 }
 
@@ -59,7 +67,8 @@ ReduceShape make_sum_to(DType dtype, const Dims& from, const Dims& to) {
   const int lead = from.rank - to.rank;
   bool fits = lead >= 0;
   for (int i = 0; fits && i < to.rank; ++i) fits = to[i] == from[lead + i] || to[i] == 1;
-  if (!fits) throw ShapeError(cat("[sum_to_shape] ", text(to), " does not broadcast to x (x: ", text(from), ")"));
+  if (!fits)
+    throw ShapeError(cat("[sum_to_shape] ", text(to), " does not broadcast to x (x: ", text(from), ")"));
   ReduceShape s;
   s.op = Reduction::kSum;
   s.dtype = result_type(Reduction::kSum, dtype);
@@ -88,7 +97,8 @@ void put_along_axis(const View& gy, const View& index, int axis, const View& gx)
   parallel_walk(make_loop({along, gy, index}), [&](int64_t n, char* const* data, const int64_t* s) {
     for (int64_t i = 0; i < n; ++i) {
       const int64_t at = reinterpret_cast<const int64_t*>(data[2])[i * s[2]];
-      if (at < 0 || at >= size) throw IndexError(cat("[put_along_axis] index ", at, " is outside 0 to ", size - 1));
+      if (at < 0 || at >= size)
+        throw IndexError(cat("[put_along_axis] index ", at, " is outside 0 to ", size - 1));
       char* to = data[0] + (i * s[0] + at * step) * item;
       const char* from = data[1] + i * s[1] * item;
       for (int64_t b = 0; b < item; ++b) to[b] = from[b];

@@ -52,7 +52,7 @@ struct Plan {
   Loop kept;     // operands x, y: one element per output
   Loop reduced;  // operand x: one element per term
   const char* x;
-  bool rows;     // terms lie side by side in memory; else outputs do
+  bool rows;  // terms lie side by side in memory; else outputs do
   int64_t group, blocks, terms, chunks;
 };
 
@@ -85,7 +85,8 @@ void rectangles(const Plan& p, int64_t o_begin, int64_t o_end, int64_t t_begin, 
     const int64_t offset = at[0] - p.x;  // both loops count from x's first element
     int64_t term = t_begin;
     walk(p.reduced, t_begin, t_end, [&](int64_t terms, char* const* data, const int64_t* stride) {
-      f(reinterpret_cast<const float*>(data[0] + offset), outputs, kept_stride[0], output, terms, stride[0], term);
+      f(reinterpret_cast<const float*>(data[0] + offset), outputs, kept_stride[0], output, terms, stride[0],
+        term);
       term += terms;
     });
     output += outputs;
@@ -112,8 +113,14 @@ void fold(const Plan& p, Fold kind, const float* shift, const Totals& t, int64_t
   rectangles(p, o_begin, o_end, t_begin, t_end,
              [&](const float* x, int64_t outputs, int64_t output_stride, int64_t output, int64_t terms,
                  int64_t term_stride, int64_t) {
-               const ReduceArgs args = {x, terms, p.rows ? 1 : term_stride, outputs, p.rows ? output_stride : 1,
-                                        shift ? shift + output : nullptr, t.total + output, t.squares + output};
+               const ReduceArgs args = {x,
+                                        terms,
+                                        p.rows ? 1 : term_stride,
+                                        outputs,
+                                        p.rows ? output_stride : 1,
+                                        shift ? shift + output : nullptr,
+                                        t.total + output,
+                                        t.squares + output};
                kernel(&args);
              });
 }
@@ -124,13 +131,15 @@ void find(const Plan& p, const double* value, int64_t* index, int64_t o_begin, i
   rectangles(p, o_begin, o_end, t_begin, t_end,
              [&](const float* x, int64_t outputs, int64_t output_stride, int64_t output, int64_t terms,
                  int64_t term_stride, int64_t term) {
-               const FindArgs args = {x, terms, term_stride, outputs, output_stride, value + output, term, index + output};
+               const FindArgs args = {
+                   x, terms, term_stride, outputs, output_stride, value + output, term, index + output};
                kernels().reduce.find(&args);
              });
 }
 
 // Results of `outputs` outputs from their totals, written through the kept loop's second operand.
-void finish(const ReduceShape& s, const Plan& p, const float* shift, const Totals& t, int64_t o_begin, int64_t o_end) {
+void finish(const ReduceShape& s, const Plan& p, const float* shift, const Totals& t, int64_t o_begin,
+            int64_t o_end) {
   const double count = static_cast<double>(s.count), divisor = count - s.correction;
   int64_t output = 0;
   walk(p.kept, o_begin, o_end, [&](int64_t n, char* const* data, const int64_t* stride) {
@@ -184,7 +193,8 @@ void merge(Fold kind, const Totals& into, const Totals& part, int64_t outputs) {
 // Long reductions: chunks of terms give partial totals, merged in the order of the chunks.
 void reduce_chunked(const ReduceShape& s, const Plan& p) {
   const int64_t outputs = p.kept.count;
-  Scratch<double> total(outputs), squares(outputs), part_total(p.chunks * outputs), part_squares(p.chunks * outputs);
+  Scratch<double> total(outputs), squares(outputs), part_total(p.chunks * outputs),
+      part_squares(p.chunks * outputs);
   Scratch<int64_t> index(outputs), part_index(p.chunks * outputs);
   Scratch<float> shift(outputs);
   const Totals whole = {total, squares, index};
@@ -201,7 +211,8 @@ void reduce_chunked(const ReduceShape& s, const Plan& p) {
   const auto fold_all = [&](Fold kind, const float* shifts) {
     each([&](int64_t chunk, int64_t begin, int64_t end, int64_t first, int64_t last) {
       const Totals t = part(chunk);
-      fold(p, kind, shifts ? shifts + begin : nullptr, {t.total + begin, t.squares + begin, nullptr}, begin, end, first, last);
+      fold(p, kind, shifts ? shifts + begin : nullptr, {t.total + begin, t.squares + begin, nullptr}, begin,
+           end, first, last);
     });
     start(kind, whole, outputs);
     for (int64_t chunk = 0; chunk < p.chunks; ++chunk) merge(kind, whole, part(chunk), outputs);

@@ -84,10 +84,8 @@ void softmax_forward(const View& x, int axis, bool logarithm, const View& y) {
       [&](const float* in, const float*, float* out, int64_t n) {
         float m;
         const double sum = k.exp_row(in, n, logarithm ? nullptr : out, &m);
-        if (logarithm)
-          k.shift_row(in, n, m, static_cast<float>(std::log(sum)), out);
-        else
-          k.scale_row(out, n, static_cast<float>(1 / sum), out);
+        if (logarithm) k.shift_row(in, n, m, static_cast<float>(std::log(sum)), out);
+        else k.scale_row(out, n, static_cast<float>(1 / sum), out);
       },
       [&](ColumnArgs* args) {
         args->logarithm = logarithm;

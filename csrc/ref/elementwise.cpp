@@ -51,6 +51,7 @@ T saturate(double x) {
   return static_cast<T>(x);
 }
 
+// clang-format off: a formula is a line
 // --- arithmetic on any number ---
 struct Neg { template <class T> static auto run(T a, const double*) { return kFloat<T> ? -wide(a) : Wide<T>{} - wide(a); } };
 struct Abs { template <class T> static auto run(T a, const double*) { return a < T{} ? Wide<T>{} - wide(a) : kFloat<T> ? static_cast<Wide<T>>(std::fabs(static_cast<double>(a))) : wide(a); } };
@@ -141,6 +142,7 @@ struct MaximumGrad { static double run(double gy, double a, double b) { return a
 struct MinimumGrad { static double run(double gy, double a, double b) { return MaximumGrad::run(gy, b, a); } };
 struct PowGradBase { static double run(double gy, double a, double b) { return b == 0 ? 0 : gy * b * std::pow(a, b - 1); } };
 struct PowGradExponent { static double run(double gy, double a, double b) { return a == 0 && b >= 0 ? 0 : gy * std::pow(a, b) * std::log(a); } };
+// clang-format on
 
 template <class T>
 void where_loop(int64_t n, char* const* d, const int64_t* s, const double*) {
@@ -157,7 +159,8 @@ To convert(From x) {
     constexpr double low = static_cast<double>(std::numeric_limits<To>::min());
     constexpr double high = static_cast<double>(std::numeric_limits<To>::max());
     const double t = std::trunc(static_cast<double>(x));
-    return t >= low && t <= high && t != 9223372036854775808.0 ? static_cast<To>(t) : std::numeric_limits<To>::min();
+    return t >= low && t <= high && t != 9223372036854775808.0 ? static_cast<To>(t)
+                                                               : std::numeric_limits<To>::min();
   } else return static_cast<To>(x);
 }
 template <class To, class From>
@@ -247,7 +250,8 @@ MapLoop binary_of(Binary op) {
   }
   if constexpr (kFloat<T>) {
     switch (op) {
-      case Binary::kDiv: case Binary::kLogGrad: return loop2<T, T, Div>;
+      case Binary::kDiv:
+      case Binary::kLogGrad: return loop2<T, T, Div>;
       case Binary::kReluGrad: return loop2<T, T, ReluGrad>;
       case Binary::kClampGrad: return loop2<T, T, ClampGrad>;
       case Binary::kAbsGrad: return loop2<T, T, AbsGrad>;

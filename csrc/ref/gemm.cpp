@@ -11,7 +11,8 @@ void gemm(const View& a, const View& b, const double* bias, double* c) {
     for (int64_t j = 0; j < n; ++j) {
       double sum = bias ? bias[j] : 0.0;
       for (int64_t l = 0; l < k; ++l)
-        sum += a.as<double>()[i * a.strides[0] + l * a.strides[1]] * b.as<double>()[l * b.strides[0] + j * b.strides[1]];
+        sum += a.as<double>()[i * a.strides[0] + l * a.strides[1]] *
+               b.as<double>()[l * b.strides[0] + j * b.strides[1]];
       c[i * n + j] = sum;
     }
   }

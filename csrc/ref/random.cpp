@@ -43,7 +43,8 @@ void random_uniform(double* out, int64_t begin, int64_t end, double low, double 
 }
 
 // Box and Muller: draws i and i + 16 of a group give its normals i and i + 16.
-void random_normal(double* out, int64_t begin, int64_t end, double mean, double deviation, RandomPosition at) {
+void random_normal(double* out, int64_t begin, int64_t end, double mean, double deviation,
+                   RandomPosition at) {
   for (int64_t i = begin; i < end; ++i) {
     const bool second = i % kPairs >= kCounters;
     const int64_t first = second ? i - kCounters : i;

@@ -37,7 +37,8 @@ Sum<T> sum(const T* x, const View& v, const bool* reduced) {
   Sum<T> total{};
   each(v, reduced, true, [&](int64_t offset, const int64_t*) {
     if constexpr (std::is_floating_point_v<T>) total += x[offset];
-    else total = static_cast<int64_t>(static_cast<uint64_t>(total) + static_cast<uint64_t>(x[offset]));  // wraps
+    else
+      total = static_cast<int64_t>(static_cast<uint64_t>(total) + static_cast<uint64_t>(x[offset]));  // wraps
   });
   return total;
 }
@@ -96,13 +97,14 @@ void reduce(Reduction op, const View& x, const bool* reduced, double correction,
         if constexpr (std::is_floating_point_v<T>)
           y.as<T>()[o] = static_cast<T>(variance(p, x, reduced, static_cast<double>(count), correction));
         break;
-      case Reduction::kAmax: case Reduction::kAmin:
-        y.as<T>()[o] = best(p, x, reduced, op == Reduction::kAmax).value;
-        break;
-      case Reduction::kArgmax: case Reduction::kArgmin:
+      case Reduction::kAmax:
+      case Reduction::kAmin: y.as<T>()[o] = best(p, x, reduced, op == Reduction::kAmax).value; break;
+      case Reduction::kArgmax:
+      case Reduction::kArgmin:
         y.as<int64_t>()[o] = best(p, x, reduced, op == Reduction::kArgmax).index;
         break;
-      case Reduction::kAny: case Reduction::kAll: {
+      case Reduction::kAny:
+      case Reduction::kAll: {
         bool any = false, all = true;
         each(x, reduced, true, [&](int64_t i, const int64_t*) {
           any |= p[i] != T{};
@@ -111,8 +113,7 @@ void reduce(Reduction op, const View& x, const bool* reduced, double correction,
         y.as<bool>()[o] = op == Reduction::kAny ? any : all;
         break;
       }
-      case Reduction::kCount:
-        break;
+      case Reduction::kCount: break;
     }
   });
 }

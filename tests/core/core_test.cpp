@@ -205,7 +205,8 @@ void a_forked_child_can_use_threads() {
 }
 
 void thread_counts_are_checked() {
-  for (int n : {0, -1, 1025, std::numeric_limits<int>::max()}) CHECK(throws<ValueError>([n] { set_num_threads(n); }));
+  for (int n : {0, -1, 1025, std::numeric_limits<int>::max()})
+    CHECK(throws<ValueError>([n] { set_num_threads(n); }));
 }
 
 void arena_blocks_are_aligned_disjoint_and_reused() {
@@ -218,7 +219,8 @@ void arena_blocks_are_aligned_disjoint_and_reused() {
       blocks.emplace_back(p, bytes);
     }
   for (size_t i = 0; i < blocks.size(); ++i)
-    for (int64_t j = 0; j < blocks[i].second; ++j) CHECK(blocks[i].first[j] == static_cast<char>(17 * (i % 15)));
+    for (int64_t j = 0; j < blocks[i].second; ++j)
+      CHECK(blocks[i].first[j] == static_cast<char>(17 * (i % 15)));
   const int64_t peak = memory_stats().peak_bytes;
   for (auto& [p, bytes] : blocks) arena_free(p, bytes);
   CHECK(memory_stats().current_bytes == 0);
@@ -268,10 +270,13 @@ void sizes_cannot_wrap() {
   CHECK(throws<ShapeError>([&] { element_count({big, 4}, "test"); }));
   CHECK(throws<ShapeError>([&] { element_count({-1, 4}, "test"); }));
   CHECK(element_count({0, 5}, "test") == 0);
-  CHECK(throws<ValueError>(
-      [&] { make_conv_shape("test", {1, 3, 8, 8}, {4, 3, 3, 3}, {1, 1}, Padding::kExplicit, {big, big, 0, 0}, {1, 1}, 1); }) ||
+  CHECK(throws<ValueError>([&] {
+          make_conv_shape("test", {1, 3, 8, 8}, {4, 3, 3, 3}, {1, 1}, Padding::kExplicit, {big, big, 0, 0},
+                          {1, 1}, 1);
+        }) ||
         throws<ShapeError>([&] {
-          make_conv_shape("test", {1, 3, 8, 8}, {4, 3, 3, 3}, {1, 1}, Padding::kExplicit, {big, big, 0, 0}, {1, 1}, 1);
+          make_conv_shape("test", {1, 3, 8, 8}, {4, 3, 3, 3}, {1, 1}, Padding::kExplicit, {big, big, 0, 0},
+                          {1, 1}, 1);
         }));
 }
 
@@ -288,7 +293,8 @@ const Test kTests[] = {
     {"an_exception_stops_the_rest", an_exception_stops_the_rest},
     {"the_interrupt_callback_stops_the_work", the_interrupt_callback_stops_the_work},
     {"reductions_have_one_order", reductions_have_one_order},
-    {"denormals_are_flushed_on_every_thread_and_only_inside", denormals_are_flushed_on_every_thread_and_only_inside},
+    {"denormals_are_flushed_on_every_thread_and_only_inside",
+     denormals_are_flushed_on_every_thread_and_only_inside},
     {"callers_on_many_threads_do_not_disturb_each_other", callers_on_many_threads_do_not_disturb_each_other},
     {"a_forked_child_can_use_threads", a_forked_child_can_use_threads},
     {"thread_counts_are_checked", thread_counts_are_checked},

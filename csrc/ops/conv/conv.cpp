@@ -46,7 +46,8 @@ void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
 
 }  // namespace
 
-void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue, float* y) {
+void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue,
+                  float* y) {
   const RowProblem p = forward_problem(s);
   const ConvPlan plan = plan_rows(p, PlanMode::kTrain);
   if (plan.algorithm == ConvAlgorithm::kReference) {

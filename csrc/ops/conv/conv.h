@@ -19,7 +19,8 @@ struct ConvEpilogue {
 };
 
 // y[n,o,k] = bias[k] + sum over c, r of x[n, o * stride - pad + r * dilation, c] * w[k,c,r]
-void conv_forward(const ConvShape& shape, const float* x, const float* w, const ConvEpilogue& epilogue, float* y);
+void conv_forward(const ConvShape& shape, const float* x, const float* w, const ConvEpilogue& epilogue,
+                  float* y);
 
 // gx[n,i,c] = sum over k, r of gy[n, (i + pad - r * dilation) / stride, k] * w[k,c,r], where that divides
 void conv_grad_input(const ConvShape& shape, const float* gy, const float* w, float* gx);

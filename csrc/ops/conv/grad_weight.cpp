@@ -60,8 +60,8 @@ struct Pixels {
 };
 
 // partial[row][k] += x^T gy over these pixels, for one group, one piece of rows, one panel of columns.
-void accumulate(const ConvShape& s, const RowProblem& p, const Strip& strip, const Pixels& pixels, int64_t group,
-                const Piece& piece, int64_t panel, float* partial) {
+void accumulate(const ConvShape& s, const RowProblem& p, const Strip& strip, const Pixels& pixels,
+                int64_t group, const Piece& piece, int64_t panel, float* partial) {
   const int64_t panel_width = kernels().gemm.panel, column = panel * panel_width;
   OuterGemmArgs g{};
   g.a = pixels.x + group * p.src_channels + piece.offset;
@@ -106,12 +106,12 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
       for (size_t i = 0; i < segments.size(); ++i) {
         const Segment& segment = segments[i];
         const int64_t row = (segment.n * p.axis[0].count + segment.z) * p.axis[1].count + segment.y0;
-        const Pixels pixels{strip.origin(i), gy + (row * p.axis[2].count + x0) * s.k, segment.y1 - segment.y0, x1 - x0,
-                            first};
+        const Pixels pixels{strip.origin(i), gy + (row * p.axis[2].count + x0) * s.k, segment.y1 - segment.y0,
+                            x1 - x0, first};
         for (int64_t u = units * part / plan.parts; u < units * (part + 1) / plan.parts; ++u) {
           poll_interrupt();
-          accumulate(s, p, strip, pixels, u / piece_count / panels, list[static_cast<size_t>(u % piece_count)],
-                     u / piece_count % panels, partial);
+          accumulate(s, p, strip, pixels, u / piece_count / panels,
+                     list[static_cast<size_t>(u % piece_count)], u / piece_count % panels, partial);
         }
         first = false;
       }
@@ -119,7 +119,8 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   });
   // gw[k][c][tap] = sum over chunks of partial[tap][c][k], in squares so that both sides stay in the cache.
   constexpr int64_t kSquare = 16;
-  const int64_t taps = p.taps(), k_blocks = ceil_div(p.out_channels, kSquare), c_blocks = ceil_div(p.src_channels, kSquare);
+  const int64_t taps = p.taps(), k_blocks = ceil_div(p.out_channels, kSquare),
+                c_blocks = ceil_div(p.src_channels, kSquare);
   parallel_for(p.groups * k_blocks * c_blocks, [&](int64_t task) {
     const int64_t group = task / c_blocks / k_blocks, k0 = task / c_blocks % k_blocks * kSquare;
     const int64_t c0 = task % c_blocks * kSquare, k_count = std::min(kSquare, p.out_channels - k0);

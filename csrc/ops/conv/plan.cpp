@@ -14,8 +14,8 @@ namespace {
 // Pixels per block: enough that streaming the packed filter past them costs little (each float of it is
 // used this many times), few enough that their rows stay in the second-level cache.
 constexpr int64_t kBlockPixels = 192;
-constexpr int64_t kWidestRow = 512;            // a longer output row is cut into tiles
-constexpr int64_t kTasks = 64;                 // for the threads to share, where the problem allows
+constexpr int64_t kWidestRow = 512;  // a longer output row is cut into tiles
+constexpr int64_t kTasks = 64;       // for the threads to share, where the problem allows
 constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
 constexpr int64_t kMaxChunks = 16, kChunkPixels = 512;
@@ -55,7 +55,8 @@ ConvPlan plan_rows(const RowProblem& p, PlanMode) {
   const PanelLayout layout(p.depth(), p.out_channels);
   const int64_t blocks =
       std::max<int64_t>(1, ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile));
-  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, p.groups * std::max<int64_t>(1, layout.panels()));
+  plan.parts =
+      std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, p.groups * std::max<int64_t>(1, layout.panels()));
   plan.workspace_bytes = p.groups * layout.floats() * 4;
   plan.why = p.groups > 1 ? "grouped: a row GEMM per group" : "dense: row GEMM";
   return plan;
@@ -70,7 +71,8 @@ ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
   // Each chunk writes and reads all of the gradient once: that pays when it sums over many pixels.
   const int64_t worthwhile = std::min(kMaxChunks, p.rows() * p.axis[2].count / kChunkPixels);
   const int64_t affordable = std::min(worthwhile, kPartialFloats / std::max<int64_t>(floats, 1));
-  const int64_t units = p.groups * PanelLayout(p.depth(), p.out_channels).panels() * p.axis[0].taps * p.axis[1].taps;
+  const int64_t units =
+      p.groups * PanelLayout(p.depth(), p.out_channels).panels() * p.axis[0].taps * p.axis[1].taps;
   plan.chunks = std::clamp<int64_t>(affordable, 1, std::max<int64_t>(blocks, 1));
   plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.chunks), 1, units);
   plan.workspace_bytes = plan.chunks * floats * 4;

@@ -16,7 +16,9 @@ namespace {
 class PackedFilter {
  public:
   PackedFilter(const RowProblem& p, const FilterStrides& w, const float* weight)
-      : layout_(p.depth(), p.out_channels), group_floats_(layout_.floats()), memory_(p.groups * group_floats_) {
+      : layout_(p.depth(), p.out_channels),
+        group_floats_(layout_.floats()),
+        memory_(p.groups * group_floats_) {
     std::vector<int64_t> taps;  // where each tap stands in the weight
     const auto tap = [&](int axis, int64_t t) {
       return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
@@ -27,8 +29,8 @@ class PackedFilter {
     const int64_t panels = layout_.panels(), blocks = ceil_div(p.src_channels, kChannels);
     parallel_for(p.groups * panels * blocks, [&](int64_t task) {
       const int64_t group = task / blocks / panels, c0 = task % blocks * kChannels;
-      pack(p, w, taps, weight + group * w.group, task / blocks % panels, c0, std::min(p.src_channels, c0 + kChannels),
-           memory_.data() + group * group_floats_);
+      pack(p, w, taps, weight + group * w.group, task / blocks % panels, c0,
+           std::min(p.src_channels, c0 + kChannels), memory_.data() + group * group_floats_);
     });
   }
   const PanelLayout& layout() const { return layout_; }
@@ -39,8 +41,8 @@ class PackedFilter {
 
   // Channels [c0, c1) of one panel, in squares of 16 channels by 16 columns: the weight is read along its
   // contiguous taps, and the lines of the panel that a square touches stay in the first-level cache.
-  void pack(const RowProblem& p, const FilterStrides& w, const std::vector<int64_t>& taps, const float* weight,
-            int64_t panel, int64_t c0, int64_t c1, float* packed) const {
+  void pack(const RowProblem& p, const FilterStrides& w, const std::vector<int64_t>& taps,
+            const float* weight, int64_t panel, int64_t c0, int64_t c1, float* packed) const {
     const int64_t columns = layout_.columns(panel), ld = layout_.ld(panel), tap_rows = p.src_channels * ld;
     const int64_t tap_count = static_cast<int64_t>(taps.size());
     float* out = packed + layout_.offset(panel);
@@ -70,8 +72,8 @@ struct Block {
 };
 
 // Pointers to the source and output pixels of a block, at the first channel of group 0.
-void gather_pixels(const RowProblem& p, const Block& block, const std::vector<Segment>& list, const Strip& strip,
-                   float* out, const float** a, float** c) {
+void gather_pixels(const RowProblem& p, const Block& block, const std::vector<Segment>& list,
+                   const Strip& strip, float* out, const float** a, float** c) {
   const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
   const int64_t out_pixel = p.groups * p.out_channels;
   for (size_t s = 0; s < list.size(); ++s)

@@ -19,7 +19,7 @@ struct RowAxis {
   int64_t out_first = 0, out_step = 1, count = 1;  // positions that this problem writes
   int64_t origin = 0, src_step = 1;                // source position of output 0, tap 0
   int64_t taps = 1, tap_step = 1;
-  int64_t filter_first = 0, filter_step = 1;       // filter index of tap t
+  int64_t filter_first = 0, filter_step = 1;  // filter index of tap t
 
   int64_t low(int64_t j) const { return origin + j * src_step; }
   // Source positions between the first and the last that this many neighbouring outputs touch.

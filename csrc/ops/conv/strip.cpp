@@ -16,7 +16,9 @@ Size strip_size(const RowProblem& p, int64_t rows, int64_t columns) {
 }
 
 // Segments that a block of `rows` consecutive output rows may touch.
-int64_t max_segments(const RowProblem& p, int64_t rows) { return (rows + p.axis[1].count - 2) / p.axis[1].count + 1; }
+int64_t max_segments(const RowProblem& p, int64_t rows) {
+  return (rows + p.axis[1].count - 2) / p.axis[1].count + 1;
+}
 
 }  // namespace
 

@@ -26,10 +26,11 @@ void run(const CopyLoop& loop, const View& dst, const View& src, TileFunction fu
     for (int64_t tile = begin; tile < end; ++tile) {
       const CopyLoop::Offsets base = loop.offsets(tile / per_outer);
       const int64_t r = tile % per_outer / column_tiles * rows, c = tile % column_tiles * columns;
-      const int64_t d = base.d + r * loop.row_d + c * loop.column_d, s = base.s + r * loop.row_s + c * loop.column_s;
-      function({static_cast<const char*>(src.data) + s * src_item, static_cast<char*>(dst.data) + d * dst_item,
-                std::min(rows, loop.rows - r), loop.row_s, loop.row_d, std::min(columns, loop.columns - c),
-                loop.column_s, loop.column_d});
+      const int64_t d = base.d + r * loop.row_d + c * loop.column_d,
+                    s = base.s + r * loop.row_s + c * loop.column_s;
+      function({static_cast<const char*>(src.data) + s * src_item,
+                static_cast<char*>(dst.data) + d * dst_item, std::min(rows, loop.rows - r), loop.row_s,
+                loop.row_d, std::min(columns, loop.columns - c), loop.column_s, loop.column_d});
     }
   });
 }

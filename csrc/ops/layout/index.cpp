@@ -14,7 +14,7 @@ constexpr int64_t kGrain = 16384;  // elements per block
 
 // The two parts of a view whose first `lead` axes run over the index.
 struct Rows {
-  View row;  // of index 0
+  View row;           // of index 0
   Dims size, stride;  // of the leading axes
 
   Rows(const View& v, int lead) : row(v) {
@@ -44,7 +44,8 @@ std::vector<int64_t> index_offsets(const View& x, const std::vector<int>& axes,
     for (int64_t j = 0; j < n; ++j) {
       const int64_t i = indices[k][j];
       if (i < -size || i >= size)
-        throw IndexError(cat("[", op, "] index ", i, " is out of range for axis ", axes[k], " of size ", size));
+        throw IndexError(
+            cat("[", op, "] index ", i, " is out of range for axis ", axes[k], " of size ", size));
       offsets[static_cast<size_t>(j)] += (i < 0 ? i + size : i) * stride;
       if (j % 65536 == 0) poll_interrupt();
     }
@@ -58,11 +59,13 @@ void gather(const View& rest, const std::vector<int64_t>& offsets, int lead, con
   if (row == 0) return;
   const CopyLoop loop = copy_loop(to.row, rest);
   const TileFunction function = copy_tile(y.dtype, rest.dtype);
-  parallel_ranges(static_cast<int64_t>(offsets.size()), std::max<int64_t>(1, kGrain / row), [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j)
-      run_serial(loop, to.at(j), item_size(y.dtype),
-                 static_cast<const char*>(rest.data) + offsets[static_cast<size_t>(j)] * item, item, function);
-  });
+  parallel_ranges(static_cast<int64_t>(offsets.size()), std::max<int64_t>(1, kGrain / row),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t j = begin; j < end; ++j)
+                      run_serial(loop, to.at(j), item_size(y.dtype),
+                                 static_cast<const char*>(rest.data) + offsets[static_cast<size_t>(j)] * item,
+                                 item, function);
+                  });
 }
 
 void scatter(const View& rest, const std::vector<int64_t>& offsets, int lead, const View& v, bool accumulate,
@@ -89,8 +92,8 @@ void scatter(const View& rest, const std::vector<int64_t>& offsets, int lead, co
       const int64_t last = starts[static_cast<size_t>(t + 1)];
       for (int64_t i = accumulate ? starts[static_cast<size_t>(t)] : last - 1; i < last; ++i) {
         const int64_t j = order[static_cast<size_t>(i)];
-        run_serial(loop, static_cast<char*>(rest.data) + offsets[static_cast<size_t>(j)] * item, item, from.at(j),
-                   item_size(v.dtype), function);
+        run_serial(loop, static_cast<char*>(rest.data) + offsets[static_cast<size_t>(j)] * item, item,
+                   from.at(j), item_size(v.dtype), function);
       }
     }
   });

@@ -77,7 +77,8 @@ Dims padded_shape(const Dims& x, const Dims& lo, const Dims& hi, PadMode mode) {
   for (int i = 0; i < x.rank; ++i) {
     y[i] = checked_add(x[i], checked_add(lo[i], hi[i], "pad"), "pad");
     const auto wrong = [&](const char* why) {
-      return ShapeError(cat("[pad] axis ", i, " of size ", x[i], " cannot be padded by ", lo[i], " and ", hi[i], ": ", why));
+      return ShapeError(cat("[pad] axis ", i, " of size ", x[i], " cannot be padded by ", lo[i], " and ",
+                            hi[i], ": ", why));
     };
     if (y[i] < 0 || checked_add(x[i], lo[i], "pad") < 0 || checked_add(x[i], hi[i], "pad") < 0)
       throw wrong("more would be cropped than there is");
@@ -85,7 +86,8 @@ Dims padded_shape(const Dims& x, const Dims& lo, const Dims& hi, PadMode mode) {
     if (lo[i] < 0 || hi[i] < 0) throw wrong("only constant padding may be negative");
     const int64_t most = mode == PadMode::kReflect ? x[i] - 1 : x[i];
     if (x[i] == 0 || (mode != PadMode::kReplicate && (lo[i] > most || hi[i] > most)))
-      throw wrong(mode == PadMode::kReflect ? "reflect needs less than the size" : "expected at most the size");
+      throw wrong(mode == PadMode::kReflect ? "reflect needs less than the size"
+                                            : "expected at most the size");
   }
   return y;
 }
@@ -103,9 +105,10 @@ void pad(const View& x, const Dims& lo, const Dims& hi, PadMode mode, const void
 
 void pad_grad(const View& gy, const Dims& lo, const Dims& hi, PadMode mode, const View& gx) {
   for (int axis = gx.rank() - 1; axis >= 0; --axis)
-    each_border(inner(gy, lo, hi, axis), axis, lo[axis], hi[axis], mode, [](const View& border, const View& shown) {
-      binary(Binary::kAdd, shown.dtype, shown, border, shown, nullptr);
-    });
+    each_border(inner(gy, lo, hi, axis), axis, lo[axis], hi[axis], mode,
+                [](const View& border, const View& shown) {
+                  binary(Binary::kAdd, shown.dtype, shown, border, shown, nullptr);
+                });
   copy(gx, inner(gy, lo, hi, -1));
 }
 

@@ -32,8 +32,7 @@ CopyLoop copy_loop(const View& dst, const View& src) {
     Axis& last = axes[merged > 0 ? merged - 1 : 0];
     if (merged > 0 && last.d == axes[i].d * axes[i].n && last.s == axes[i].s * axes[i].n)
       last = {last.n * axes[i].n, axes[i].d, axes[i].s};
-    else
-      axes[merged++] = axes[i];
+    else axes[merged++] = axes[i];
   }
   if (merged >= 2 && axes[merged - 1].s != 1) {
     const auto contiguous = std::find_if(axes, axes + merged - 1, [](const Axis& a) { return a.s == 1; });

@@ -20,8 +20,8 @@ struct CopyLoop {
   Offsets offsets(int64_t index) const;  // of step `index` of the outer loop, in elements
 };
 
-// When the columns are not contiguous in src but another axis is, that axis becomes the rows, so that a tile is
-// a small matrix transposition.
+// When the columns are not contiguous in src but another axis is, that axis becomes the rows, so that a tile
+// is a small matrix transposition.
 CopyLoop copy_loop(const View& dst, const View& src);
 
 }  // namespace pyconv

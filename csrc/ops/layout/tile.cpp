@@ -18,7 +18,7 @@ D convert(S x) {
   } else if constexpr (std::is_floating_point_v<S> && std::is_integral_v<D>) {
     if (x != x) return D(0);
     constexpr S limit = S(9223372036854775808.0);  // 2^63
-    const int64_t whole = x >= limit    ? std::numeric_limits<int64_t>::max()
+    const int64_t whole = x >= limit   ? std::numeric_limits<int64_t>::max()
                           : x < -limit ? std::numeric_limits<int64_t>::min()
                                        : static_cast<int64_t>(x);
     return static_cast<D>(whole);
@@ -51,7 +51,8 @@ void move_tile(const Tile& t) {
     for (int64_t r = 0; r < t.rows; ++r) std::fill_n(dst + r * t.row_d, t.columns, src[r * t.row_s]);
   } else {
     for (int64_t r = 0; r < t.rows; ++r)
-      for (int64_t c = 0; c < t.columns; ++c) dst[r * t.row_d + c * t.column_d] = src[r * t.row_s + c * t.column_s];
+      for (int64_t c = 0; c < t.columns; ++c)
+        dst[r * t.row_d + c * t.column_d] = src[r * t.row_s + c * t.column_s];
   }
 }
 
@@ -71,10 +72,9 @@ TileFunction tile_from(DType src) {
 // Where rows are contiguous in src and columns in dst it is a transposition.
 void move_words_tile(const Tile& t) {
   if (t.row_s == 1 && t.column_d == 1 && t.column_s > 1)
-    kernels().layout.transpose(static_cast<const float*>(t.src), t.column_s, static_cast<float*>(t.dst), t.row_d,
-                               t.columns, t.rows);
-  else
-    move_tile<uint32_t>(t);
+    kernels().layout.transpose(static_cast<const float*>(t.src), t.column_s, static_cast<float*>(t.dst),
+                               t.row_d, t.columns, t.rows);
+  else move_tile<uint32_t>(t);
 }
 
 template <class T>
@@ -82,7 +82,8 @@ void accumulate_tile(const Tile& t) {
   for (int64_t r = 0; r < t.rows; ++r) {
     const T* s = static_cast<const T*>(t.src) + r * t.row_s;
     T* d = static_cast<T*>(t.dst) + r * t.row_d;
-    for (int64_t c = 0; c < t.columns; ++c) d[c * t.column_d] = static_cast<T>(d[c * t.column_d] + s[c * t.column_s]);
+    for (int64_t c = 0; c < t.columns; ++c)
+      d[c * t.column_d] = static_cast<T>(d[c * t.column_d] + s[c * t.column_s]);
   }
 }
 
@@ -120,8 +121,8 @@ void run_serial(const CopyLoop& loop, void* dst, int64_t dst_item, const void* s
                 TileFunction function) {
   for (int64_t i = 0; i < loop.outer_count; ++i) {
     const CopyLoop::Offsets at = loop.offsets(i);
-    function({static_cast<const char*>(src) + at.s * src_item, static_cast<char*>(dst) + at.d * dst_item, loop.rows,
-              loop.row_s, loop.row_d, loop.columns, loop.column_s, loop.column_d});
+    function({static_cast<const char*>(src) + at.s * src_item, static_cast<char*>(dst) + at.d * dst_item,
+              loop.rows, loop.row_s, loop.row_d, loop.columns, loop.column_s, loop.column_d});
   }
 }
 
