@@ -1,5 +1,5 @@
-// A pool of std::threads: parallel_for's second backend, used after a fork, under the thread sanitizer
-// (which does not understand libgomp) and where there is no OpenMP.
+// A pool of std::threads: what runs parallel_for's blocks, and in builds with OpenMP what takes over in a
+// forked child.
 #pragma once
 
 namespace pyconv {

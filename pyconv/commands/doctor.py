@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "doctor"
-HELP = "show version, instruction sets, threads, OpenMP, memory: what a bug report needs"
+HELP = "show version, instruction sets, threads, OpenMP runtimes, memory: what a bug report needs"
 EXAMPLE = "pyconv doctor --json"
 _EXTRAS = ("pillow", "matplotlib", "scikit-learn", "tqdm", "safetensors", "torch")
 
