@@ -5,6 +5,7 @@ Everything runs with poison on: fresh outputs hold NaN and scratch memory 0xA5, 
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import pytest
@@ -13,6 +14,9 @@ from pyconv._backend import core
 
 #: Thread counts that have to give the same bits; 3 and 7 divide nothing.
 THREADS = (1, 2, 3, 4, 7)
+
+# Interpreters that tests start in the checkout's root must find the installed package, not its source folder.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 
 def pytest_addoption(parser):
