@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pyconv._backend import core
 from pyconv.errors import ShapeError
-from pyconv.tensor import Context, Op, Record, Shape, apply
+from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 
 class MatMul(Op):
@@ -128,6 +130,9 @@ def matmul(input: Any, other: Any) -> Any:
     array([3., 7.], dtype=float32)
     """
     a, b = input, other
+    for value, argument in ((a, "input"), (b, "other")):
+        if not isinstance(value, Tensor | np.ndarray):
+            raise TypeError(f"[matmul] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
     if a.ndim == 0 or b.ndim == 0 or a.ndim > 2 or b.ndim > 2:
         raise ShapeError(f"[matmul] cannot multiply {tuple(a.shape)} by {tuple(b.shape)}: expected 1 or 2 axes each")
     out = (*(a.shape[:1] if a.ndim == 2 else ()), *(b.shape[1:] if b.ndim == 2 else ()))

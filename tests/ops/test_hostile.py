@@ -104,6 +104,12 @@ def test_ids_are_unique():
     assert not [name for name, n in Counter(c.id for c in CASES).items() if n > 1]
 
 
+@pytest.mark.parametrize("op", ["conv2d", "matmul", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
+                                "adaptive_max_pool2d", "batch_norm", "softmax", "cross_entropy", "dropout", "index"])
+def test_at_least_twenty_of_each(op: str):
+    assert sum(case.op == op for case in CASES) >= 20
+
+
 def test_the_worker_reports_a_crash_and_a_hang(monkeypatch):
     """The harness itself: a dead and a silent worker are told apart from an exception."""
     worker = Worker()

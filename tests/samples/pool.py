@@ -196,6 +196,13 @@ ADAPTIVE = [
     ("int-input", "i(1, 1, 4, 4), 1", BAD_TYPE, "x has dtype int64"),
     ("list-input", "[1.0], 1", BAD_TYPE, "x is list"),
     ("no-pixels", "x(1, 2, 0, 6), 1", BAD_VALUE, "x has shape 1x2x0x6, expected at least"),
+    ("text-size", "x(1, 2, 6, 6), 'a'", BAD_TYPE, "output_size is 'a', expected a whole number"),
+    ("text-in-sizes", "x(1, 2, 6, 6), [2, 'a']", BAD_TYPE, "output_size is 'a', expected a whole number"),
+    ("nan-size", "x(1, 2, 6, 6), float('nan')", BAD_TYPE, "output_size is nan, expected a whole number"),
+    ("dict-size", "x(1, 2, 6, 6), {}", BAD_TYPE, "output_size is {}, expected a whole number"),
+    ("half-input", "a(1, 2, 6, 6).astype('float16'), 2", BAD_TYPE, "x has dtype float16"),
+    ("big-endian-input", "a(1, 2, 6, 6).astype('>f4'), 2", BAD_TYPE, "x has dtype >f4"),
+    ("object-input", "a(1, 2, 6, 6).astype(object), 2", BAD_TYPE, "x has dtype object"),
 ]
 UNPOOL = [
     ("index-too-large", "x(1, 1, 2, 2), pc.from_numpy(np.full((1, 1, 2, 2), 16)), 2", (IndexError,),
