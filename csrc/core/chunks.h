@@ -23,6 +23,7 @@ ChunkOperand make_operand(const View& view, const Dims& order);
 // Calls f(number, offset of the element in the view) for the elements [begin, begin + count).
 template <class F>
 void for_offsets(const View& view, int64_t begin, int64_t count, F&& f) {
+  if (count <= 0) return;  // some axis may have size 0: nothing to divide by
   const int last = view.rank() - 1;
   if (last < 0) {
     for (int64_t i = 0; i < count; ++i) f(i, int64_t{0});
