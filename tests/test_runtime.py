@@ -9,6 +9,7 @@ import pytest
 
 import pyconv as pc
 from pyconv import runtime
+from pyconv._backend import core
 
 
 def test_isa_is_forced_and_restored(isa):
@@ -46,6 +47,8 @@ def test_memory_follows_an_array():
     after = runtime.memory()
     assert after["current_bytes"] == before["current_bytes"]
     assert after["peak_bytes"] >= during["current_bytes"]
+    if core.sanitizers:
+        return  # plain malloc keeps nothing
     assert after["cached_bytes"] >= 4 << 20
     runtime.empty_cache()
     assert runtime.memory()["cached_bytes"] <= after["cached_bytes"] - (4 << 20)
