@@ -124,7 +124,7 @@ def draw_filters(before: np.ndarray, after: np.ndarray, path: str | os.PathLike[
         rows = math.ceil(len(maps[0]) / columns)
         cell = min(1.35, 8.0 / columns)
         figure = _figure(max(6.0, 2 * columns * cell + 2.0), rows * cell + 1.6, pad=0.08)
-        *panels, side = figure.subfigures(1, 3, wspace=0.06, width_ratios=[columns * cell, columns * cell, 0.8])
+        _, *panels, side = figure.subfigures(1, 4, wspace=0.06, width_ratios=[0.01, columns * cell, columns * cell, 0.8])
         shown = None
         for panel, images, label in zip(panels, maps, ("before training", "after training"), strict=True):
             panel.suptitle(label, fontsize=12, fontweight="bold", color=MUTED)
