@@ -60,17 +60,17 @@ void every_block_runs_once() {
   }
 }
 
+// Each block waits for the others, so that no thread can run two of them.
 void several_threads_take_part() {
   set_num_threads(4);
   std::mutex mutex;
   std::set<std::thread::id> ids;
-  // A thread that is done takes over the blocks of others, so each block waits for all threads to come.
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   parallel_for(4, [&](int64_t) {
-    for (bool all = false; !all && std::chrono::steady_clock::now() < deadline; std::this_thread::yield()) {
+    for (size_t met = 0; met < 4 && std::chrono::steady_clock::now() < end; std::this_thread::yield()) {
       const std::lock_guard<std::mutex> lock(mutex);
       ids.insert(std::this_thread::get_id());
-      all = ids.size() == 4;
+      met = ids.size();
     }
   });
   CHECK(ids.size() == 4);
