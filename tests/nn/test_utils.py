@@ -39,7 +39,7 @@ def test_norm_matches_torch(dtype, norm_type, max_norm, torch):
     )
     got = clip_grad_norm_(ours, max_norm, norm_type)
     # Both sum some 200 terms.
-    limit = np.finfo(dtype).eps * (8 + 4 * math.sqrt(210))
+    limit = float(np.finfo(dtype).eps) * (8 + 4 * math.sqrt(210))
     assert got.dtype == dtype
     assert float(got.array) == pytest.approx(float(expected), rel=limit)
     for p, q in zip(ours, theirs, strict=True):
