@@ -25,7 +25,9 @@ class Pair:
 
 
 def seconds(f: Callable[[], Any], calls: int) -> float:
-    f()  # the other side's idle threads may still spin for a while
+    # The other side's idle threads may still spin and hold a core (OpenBLAS: tens of milliseconds).
+    time.sleep(0.06)
+    f()
     start = time.perf_counter()
     for _ in range(calls):
         f()
