@@ -55,9 +55,10 @@ def random_case(r: random.Random):
 
 
 def bound(length: int, a: np.ndarray, b: np.ndarray) -> float:
-    """Rounding of a sum of ``length`` products: a random walk of relative steps of eps, with room for its tail."""
+    """Rounding of a sum of ``length`` products: the partial sums grow like a random walk, and so do their errors,
+    eps times the length times a product's size; the largest product leaves room for the tail."""
     scale = float(np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
-    return 8 * EPS * (1 + length**0.5) * max(1, length**0.5) * scale
+    return EPS * (2 + length) * scale
 
 
 def test_random_shapes_match_the_reference(isa, request):
