@@ -5,11 +5,10 @@
 
 #include "bindings/arrays.h"
 #include "bindings/families.h"
-#include "core/arena.h"
 #include "core/error.h"
 #include "core/shape.h"
 #include "ops/conv/plan.h"
-#include "ops/layout.h"
+#include "ops/dense.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -53,50 +52,12 @@ DType float_dtype(const py::array& array, const char* op, const char* argument) 
   return dtype;
 }
 
-// Activations of one spatial axis (n, c, w) travel as (n, c, 1, w), whose channels-last order is defined.
-Dims spread(const Dims& d) { return d.rank == 3 ? Dims{d[0], d[1], 1, d[2]} : d; }
-View spread(View v) {
-  if (v.rank() == 3) {
-    v.shape = spread(v.shape);
-    v.strides = Dims{v.strides[0], v.strides[1], 0, v.strides[2]};
-  }
-  return v;
-}
+// Activations of one spatial axis are made as (n, c, 1, w), whose channels-last order is defined.
 py::array new_activation(DType dtype, const Dims& shape) {
-  py::array out = new_array(dtype, spread(shape), true);
+  const Dims spread = shape.rank == 3 ? Dims{shape[0], shape[1], 1, shape[2]} : shape;
+  py::array out = new_array(dtype, spread, true);
   return shape.rank == 3 ? py::array(out.attr("squeeze")(2)) : out;
 }
-
-// Memory in the wanted order: the array's own, or a counted copy that lives as long as this object.
-class Ordered {
- public:
-  Ordered(const View& v, bool channels_last) : bytes_(0) {
-    if (is_dense(v, channels_last)) {
-      data_ = v.data;
-      return;
-    }
-    bytes_ = v.count() * item_size(v.dtype);
-    copy_ = scratch_allocate(bytes_);
-    count_copy(bytes_);
-    View to = dense_view(copy_, v.dtype, v.shape, channels_last);
-    copy(to, v);
-    data_ = copy_;
-  }
-  ~Ordered() {
-    if (copy_) arena_free(copy_, bytes_);
-  }
-  Ordered(const Ordered&) = delete;
-  Ordered& operator=(const Ordered&) = delete;
-  template <class T>
-  const T* as() const {
-    return static_cast<const T*>(data_);
-  }
-
- private:
-  int64_t bytes_;
-  void* copy_ = nullptr;
-  const void* data_;
-};
 
 py::array forward(const std::string& op_name, const ConvShape& s, Array x, Array weight, OptionalArray bias,
                   OptionalArray residual, bool relu) {
@@ -112,7 +73,7 @@ py::array forward(const std::string& op_name, const ConvShape& s, Array x, Array
   py::array out = new_activation(dtype, s.output_shape());
   const View vy = writable(out);
   const py::gil_scoped_release release;
-  const Ordered ox(spread(vx), true), ow(vw, false), ob(vb, false), orr(spread(vr), true);
+  const DenseInput ox(vx, true), ow(vw, false), ob(vb, false), orr(vr, true);
   if (dtype == DType::kFloat32) {
     ConvEpilogue e;
     e.bias = bias ? ob.as<float>() : nullptr;
@@ -137,7 +98,7 @@ py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array sh
   const View vy = writable(out), vsum = writable(sum), vsquares = writable(squares);
   {
     const py::gil_scoped_release release;
-    const Ordered ox(spread(vx), true), ow(vw, false), os(vs, false);
+    const DenseInput ox(vx, true), ow(vw, false), os(vs, false);
     ConvEpilogue e;
     e.shift = os.as<float>();
     e.sum = vsum.as<double>();
@@ -155,7 +116,7 @@ py::array grad_input(const ConvShape& s, Array gy, Array weight) {
   py::array out = new_activation(dtype, s.input_shape());
   const View vx = writable(out);
   const py::gil_scoped_release release;
-  const Ordered og(spread(vg), true), ow(vw, false);
+  const DenseInput og(vg, true), ow(vw, false);
   if (dtype == DType::kFloat32) conv_grad_input(s, og.as<float>(), ow.as<float>(), vx.as<float>());
   else ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), vx.as<double>());
   return out;
@@ -169,7 +130,7 @@ py::array grad_weight(const ConvShape& s, Array gy, Array x) {
   py::array out = new_array(dtype, s.weight_shape(), false);
   const View vw = writable(out);
   const py::gil_scoped_release release;
-  const Ordered og(spread(vg), true), ox(spread(vx), true);
+  const DenseInput og(vg, true), ox(vx, true);
   if (dtype == DType::kFloat32) conv_grad_weight(s, og.as<float>(), ox.as<float>(), vw.as<float>());
   else ref::conv_grad_weight(s, og.as<double>(), ox.as<double>(), vw.as<double>());
   return out;
@@ -182,7 +143,7 @@ py::array grad_bias(const ConvShape& s, Array gy) {
   py::array out = new_array(dtype, {s.k}, false);
   const View vb = writable(out);
   const py::gil_scoped_release release;
-  const Ordered og(spread(vg), true);
+  const DenseInput og(vg, true);
   if (dtype == DType::kFloat32) conv_grad_bias(s, og.as<float>(), vb.as<float>());
   else ref::conv_grad_bias(s, og.as<double>(), vb.as<double>());
   return out;

@@ -5,7 +5,7 @@
 #include "core/checked.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
-#include "ops/channels_last.h"
+#include "ops/dense.h"
 #include "ref/norm.h"
 
 namespace pyconv {
@@ -102,14 +102,14 @@ void ChannelMoments::merge(const ChannelMoments& block) {
 
 void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, double* variance) {
   if (x.dtype == DType::kFloat64) return ref::batch_norm_statistics(shape, x, mean, variance);
-  const ChannelsLastInput from(x);
+  const DenseInput from(x, true);
   const auto kernel = kernels().norm.sums;
   const int64_t step = chunk_rows(shape);
   const ChannelMoments moments = reduce_ordered<ChannelMoments>(
       ceil_div(shape.rows, step),
       [&](int64_t i, ChannelMoments& partial) {
         const int64_t begin = i * step, rows = std::min(step, shape.rows - begin);
-        const float* start = from.data() + begin * shape.c;
+        const float* start = from.as<float>() + begin * shape.c;
         std::vector<float> shift(static_cast<size_t>(shape.c));
         choose_shift(start, rows, shape.c, shift.data());
         Sums sums(shape.c);
@@ -139,9 +139,9 @@ void batch_norm_apply(const NormShape& shape, const View& x, const double* mean,
     f.scale[c] = static_cast<float>(scale);
     f.offset[c] = static_cast<float>(bias[c] - (mean[c] - static_cast<double>(f.center[c])) * scale);
   }
-  const ChannelsLastInput from(x);
+  const DenseInput from(x, true);
   ChannelsLastOutput to(y);
-  map_rows(shape, from.data(), nullptr, f, to.data());
+  map_rows(shape, from.as<float>(), nullptr, f, to.data());
   to.finish();
 }
 
@@ -153,10 +153,10 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
     if (gx) ref::batch_norm_grad_input(shape, x, gy, mean, invstd, weight, gw, gb, training, *gx);
     return;
   }
-  const ChannelsLastInput from_x(x), from_gy(gy);
+  const DenseInput from_x(x, true), from_gy(gy, true);
   Factors f(shape.c);
   for (int64_t c = 0; c < shape.c; ++c) f.center[c] = static_cast<float>(mean[c]);
-  const Sums sums = gradient_sums(shape, from_x.data(), from_gy.data(), f.center.data());
+  const Sums sums = gradient_sums(shape, from_x.as<float>(), from_gy.as<float>(), f.center.data());
   const double rows = static_cast<double>(std::max<int64_t>(1, shape.rows));
   for (int64_t c = 0; c < shape.c; ++c) {
     const double beyond = mean[c] - static_cast<double>(f.center[c]);
@@ -171,11 +171,11 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
   if (!gx) return;
   ChannelsLastOutput to(*gx);
   if (training) {
-    map_rows(shape, from_x.data(), from_gy.data(), f, to.data());
+    map_rows(shape, from_x.as<float>(), from_gy.as<float>(), f, to.data());
   } else {
     Factors plain(shape.c);  // gx = gy * gain: x, which may hold infinities, has no part in it
     plain.scale = f.gain;
-    map_rows(shape, from_gy.data(), nullptr, plain, to.data());
+    map_rows(shape, from_gy.as<float>(), nullptr, plain, to.data());
   }
   to.finish();
 }

@@ -5,7 +5,7 @@
 
 #include "core/parallel.h"
 #include "kernels/select.h"
-#include "ops/channels_last.h"
+#include "ops/dense.h"
 #include "ref/pool.h"
 
 namespace pyconv {
@@ -127,7 +127,7 @@ struct BackwardRows {
 void max_pool_forward(const PoolShape& shape, const View& x, const View& y, void* taps) {
   if (x.dtype == DType::kFloat64) return ref::max_pool_forward(shape, x, y, taps);
   const Windows w = make_windows(shape);
-  const ChannelsLastInput from(x);
+  const DenseInput from(x, true);
   ChannelsLastOutput to(y);
   const auto kernel = kernels().pool.max_row;
   const AxisWindows& a = w.axis[2];
@@ -135,7 +135,7 @@ void max_pool_forward(const PoolShape& shape, const View& x, const View& y, void
   each_row(w.n * w.axis[0].out * w.axis[1].out, w.c, row_work(w, a.out), [&] {
     return [&, lists = ForwardRows()](int64_t row, int64_t channel, int64_t channels) mutable {
       const int64_t o1 = row % w.axis[1].out, rest = row / w.axis[1].out;
-      lists.find(w, from.data(), rest / w.axis[0].out, rest % w.axis[0].out, o1, channel);
+      lists.find(w, from.as<float>(), rest / w.axis[0].out, rest % w.axis[0].out, o1, channel);
       PoolRow args{};
       args.rows = lists.rows.data();
       args.row_count = static_cast<int64_t>(lists.rows.size());
@@ -156,7 +156,7 @@ void max_pool_forward(const PoolShape& shape, const View& x, const View& y, void
 void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* taps, const View& gx) {
   if (gy.dtype == DType::kFloat64) return ref::max_pool_grad_input(shape, gy, taps, gx);
   const Windows w = make_windows(shape);
-  const ChannelsLastInput from(gy);
+  const DenseInput from(gy, true);
   ChannelsLastOutput to(gx);
   const auto kernel = kernels().pool.max_grad_row;
   const AxisWindows& a = w.axis[2];
@@ -168,7 +168,7 @@ void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* tap
       BackwardRows::each(w, rest / w.axis[0].in, rest % w.axis[0].in, i1,
                          [&](int64_t, int64_t, int64_t t0, int64_t t1, int64_t output_row) {
                            const int64_t element = output_row * a.out * w.c + channel;
-                           lists.rows.push_back(from.data() + element);
+                           lists.rows.push_back(from.as<float>() + element);
                            lists.taps.push_back(tap_row(taps, bytes, element));
                            lists.numbers.push_back(first_number(w, t0, t1));
                          });
@@ -193,7 +193,7 @@ void average_pool_forward(const PoolShape& shape, Divisor divisor, const View& x
   if (x.dtype == DType::kFloat64)
     return ref::average_pool_forward(shape, divisor.count_padding, divisor.divisor, x, y);
   const Windows w = make_windows(shape);
-  const ChannelsLastInput from(x);
+  const DenseInput from(x, true);
   ChannelsLastOutput to(y);
   const auto kernel = kernels().pool.average_row;
   const AxisWindows& a = w.axis[2];
@@ -203,7 +203,7 @@ void average_pool_forward(const PoolShape& shape, Divisor divisor, const View& x
   each_row(w.n * w.axis[0].out * w.axis[1].out, w.c, row_work(w, a.out), [&] {
     return [&, lists = ForwardRows()](int64_t row, int64_t channel, int64_t channels) mutable {
       const int64_t o1 = row % w.axis[1].out, rest = row / w.axis[1].out, o0 = rest % w.axis[0].out;
-      lists.find(w, from.data(), rest / w.axis[0].out, o0, o1, channel);
+      lists.find(w, from.as<float>(), rest / w.axis[0].out, o0, o1, channel);
       PoolRow args{};
       args.rows = lists.rows.data();
       args.row_count = static_cast<int64_t>(lists.rows.size());
@@ -224,7 +224,7 @@ void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View
   if (gy.dtype == DType::kFloat64)
     return ref::average_pool_grad_input(shape, divisor.count_padding, divisor.divisor, gy, gx);
   const Windows w = make_windows(shape);
-  const ChannelsLastInput from(gy);
+  const DenseInput from(gy, true);
   ChannelsLastOutput to(gx);
   const auto kernel = kernels().pool.average_grad_row;
   const AxisWindows& a = w.axis[2];
@@ -237,7 +237,7 @@ void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View
       lists.clear();
       BackwardRows::each(w, rest / w.axis[0].in, rest % w.axis[0].in, i1,
                          [&](int64_t o0, int64_t o1, int64_t, int64_t, int64_t output_row) {
-                           lists.rows.push_back(from.data() + output_row * a.out * w.c + channel);
+                           lists.rows.push_back(from.as<float>() + output_row * a.out * w.c + channel);
                            lists.divisor.push_back(whole * d0[o0] * d1[o1]);
                          });
       PoolGradRow args{};

@@ -1,4 +1,4 @@
-#include "ops/channels_last.h"
+#include "ops/dense.h"
 
 #include "ops/layout.h"
 
@@ -9,9 +9,8 @@ namespace {
 View pixel_major(const View& like, void* data) {
   View v = like;
   v.data = data;
-  int64_t step = 1;
-  v.strides[1] = step;
-  step *= like.shape[1];
+  int64_t step = like.shape[1];
+  v.strides[1] = 1;
   for (int i = like.rank() - 1; i >= 2; --i) {
     v.strides[i] = step;
     step *= like.shape[i];
@@ -20,26 +19,29 @@ View pixel_major(const View& like, void* data) {
   return v;
 }
 
-}  // namespace
-
-bool is_channels_last(const View& view) {
+bool same_memory(const View& view, const View& want) {
   if (view.count() == 0) return true;
-  const View want = pixel_major(view, nullptr);
   for (int i = 0; i < view.rank(); ++i)
     if (view.shape[i] != 1 && view.strides[i] != want.strides[i]) return false;
   return true;
 }
 
-ChannelsLastInput::ChannelsLastInput(const View& view) : data_(view.as<float>()) {
-  if (is_channels_last(view)) return;
-  copy_.emplace(view.count());
-  count_copy(view.count() * item_size(DType::kFloat32));
-  copy(pixel_major(view, copy_->data()), view);
-  data_ = copy_->data();
+}  // namespace
+
+DenseInput::DenseInput(const View& view, bool channels_last) : data_(view.data) {
+  View dense =
+      channels_last ? pixel_major(view, nullptr) : dense_view(nullptr, view.dtype, view.shape, false);
+  if (same_memory(view, dense)) return;
+  const int64_t bytes = view.count() * item_size(view.dtype);
+  copy_.emplace(bytes);
+  count_copy(bytes);
+  dense.data = copy_->data();
+  copy(dense, view);
+  data_ = dense.data;
 }
 
 ChannelsLastOutput::ChannelsLastOutput(const View& view) : view_(view), data_(view.as<float>()) {
-  if (is_channels_last(view)) return;
+  if (same_memory(view, pixel_major(view, nullptr))) return;
   copy_.emplace(view.count());
   data_ = copy_->data();
 }
