@@ -254,14 +254,15 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
         shared = inputs[0]._version if op.view and isinstance(inputs[0], Tensor) else None
         outputs = tuple(Tensor(a, version=shared) for a in results)
     if wanted and not meta:
-        _record_node(op, ctx, inputs, outputs)
+        record_node(op, ctx, inputs, outputs)
     if listeners:
         for listener in listeners:
             listener.on_forward(op, ctx, inputs, outputs)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+def record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+    """Put an applied operation on the tape; ``outputs`` become its results, one of them may be an input as well."""
     edges = [None if not need else (x if x._node is None else (x._node, x._slot))
              for x, need in zip(inputs, ctx.needs, strict=True)]
     node = Node(op, ctx, edges)

@@ -392,3 +392,9 @@ def test_anomaly_shows_bad_inputs():
 def test_anomaly_can_be_switched_off():
     with autograd.detect_anomaly(check_nan=False):
         leaf(0.0).log()
+
+
+def test_anomalies_of_operations_in_place_are_named():
+    x = pc.tensor([1.0, -1.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"\[detect_anomaly\] div"), autograd.detect_anomaly():
+        (x * 1.0).div_(0.0)

@@ -12,7 +12,7 @@ from pyconv.errors import ShapeError
 from pyconv.ops.binary import Binary, Mul, Pow
 from pyconv.ops.operands import ARRAYS, BOOL, Number, fit, text, zeros_like
 from pyconv.ops.unary import Clamp, Flat, Relu, Unary
-from pyconv.tensor import Context, Node, Op, Record, Tensor, mode
+from pyconv.tensor import Context, Op, Record, Tensor, listeners, mode, record_node
 
 _alone = Tensor(None, meta=((), BOOL))
 _UNSHARED = sys.getrefcount(_alone._version)
@@ -21,6 +21,16 @@ _UNSHARED = sys.getrefcount(_alone._version)
 def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any) -> Tensor:
     """Run ``op`` into x's own memory; a recorded result takes x's place on the tape."""
     inputs = [x] if other is None else [x, other]
+    if issubclass(op, Binary) and len(inputs) == 1:
+        inputs.append(None)
+    record = op.infer([None if t is None else t.shape for t in inputs], **attrs)
+    if record.shapes[0] != x.shape:
+        raise ShapeError(f"[{name}] the result has shape {text(record.shapes[0])}, but x has {text(x.shape)}")
+    if any(isinstance(t, Tensor) and t.is_meta for t in inputs):  # a shape without memory: nothing to change
+        ctx = Context(record, attrs, (False,) * len(inputs), True)
+        for listener in listeners:
+            listener.on_forward(op, ctx, inputs, (x,))
+        return x
     wanted = mode.grad and any(isinstance(t, Tensor) and t.requires_grad for t in inputs)
     if wanted:
         if x.requires_grad and x._node is None:
@@ -31,12 +41,6 @@ def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any)
                 "place would make their gradients wrong; use the operation that returns a new tensor"
             )
     arrays: list[Any] = [t.array if isinstance(t, Tensor) else t for t in inputs]
-    if issubclass(op, Binary) and len(inputs) == 1:
-        inputs.append(None)
-        arrays.append(None)
-    record = op.infer([None if a is None else a.shape for a in arrays], **attrs)
-    if record.shapes[0] != x.shape:
-        raise ShapeError(f"[{name}] the result has shape {text(record.shapes[0])}, but x has {text(x.shape)}")
     needs = tuple(wanted and isinstance(t, Tensor) and t.requires_grad for t in inputs)
     ctx = Context(record, attrs, needs, True)
     out = arrays[0]
@@ -48,15 +52,9 @@ def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any)
     op.forward(ctx, *arrays, out=out, **attrs)
     x._version[0] += 1
     if wanted:
-        edges = [None if not need else (t if t._node is None else (t._node, t._slot))
-                 for t, need in zip(inputs, needs, strict=True)]
-        node = Node(op, ctx, edges)
-        for saved in ctx.saved or ():
-            for t in inputs:
-                if isinstance(t, Tensor) and t._array is saved:
-                    ctx.checks.append((t._version, t._version[0]))
-                    break
-        x._node, x._slot, x.requires_grad = node, 0, True
+        record_node(op, ctx, inputs, (x,))
+    for listener in listeners:
+        listener.on_forward(op, ctx, inputs, (x,))
     return x
 
 
