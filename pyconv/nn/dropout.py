@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyconv.nn import functional
-from pyconv.nn.arguments import number, only
+from pyconv.nn.arguments import flag, number
 from pyconv.nn.module import Module
 
 
@@ -13,8 +13,7 @@ class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         self.p = number(self._get_name(), "p", p, 0, 1)
-        only(self._get_name(), "inplace", inplace, False)
-        self.inplace = False
+        self.inplace = flag(self._get_name(), "inplace", inplace)
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""
@@ -24,7 +23,7 @@ class _Dropout(Module):
 class Dropout(_Dropout):
     """In training, zeroes elements with probability ``p`` and scales the others by 1 / (1 - p); else the identity.
 
-    ``inplace=True`` is not supported and raises ValueError.
+    With ``inplace`` a Tensor's own memory takes the result.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
@@ -35,7 +34,7 @@ class Dropout(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """Any shape to the same shape."""
-        return functional.dropout(input, self.p, self.training)
+        return functional.dropout(input, self.p, self.training, self.inplace)
 
 
 class Dropout1d(_Dropout):
@@ -43,7 +42,7 @@ class Dropout1d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """(N, C, L) or (C, L) to the same shape."""
-        return functional.dropout1d(input, self.p, self.training)
+        return functional.dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(_Dropout):
@@ -54,7 +53,7 @@ class Dropout2d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """(N, C, H, W) or (C, H, W) to the same shape."""
-        return functional.dropout2d(input, self.p, self.training)
+        return functional.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(_Dropout):
@@ -62,4 +61,4 @@ class Dropout3d(_Dropout):
 
     def forward(self, input: Any) -> Any:
         """(N, C, D, H, W) or (C, D, H, W) to the same shape."""
-        return functional.dropout3d(input, self.p, self.training)
+        return functional.dropout3d(input, self.p, self.training, self.inplace)

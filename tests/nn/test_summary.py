@@ -199,5 +199,6 @@ def test_misuse(call, error, match):
 
 
 def test_in_place_layers_need_no_data_either():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten())
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Dropout(0.5, True),
+                          nn.Flatten())
     assert [row.output_shape for row in summary(model, (1, 1, 8, 8)).rows][-1] == (1, 72)
