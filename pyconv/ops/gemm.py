@@ -69,7 +69,10 @@ class Linear(Op):
     def forward(ctx: Context, x: Any, weight: Any, bias: Any, **_: Any) -> Any:
         """One product of the rows of x with the transposed weight."""
         ctx.save(x, weight)
-        y = core.linear(_rows(x), weight, bias).reshape(ctx.record.shapes[0])
+        y = core.linear(_rows(x), weight, bias)
+        if x.ndim == 2:  # not even a view of itself: an activation in place comes next, often
+            return y
+        y = y.reshape(ctx.record.shapes[0])
         return core.copy(y, True) if ctx.channels_last and y.ndim in (4, 5) else y
 
     @staticmethod

@@ -175,6 +175,17 @@ def test_relu_in_place():
         nn.functional.relu(np.zeros(3, np.float32), inplace=True)
 
 
+def test_relu_in_place_behind_every_layer_that_may_come_before_it():
+    rng = np.random.default_rng(0)
+    for layer, shape in ((nn.Linear(3, 4), (5, 3)), (nn.Conv2d(3, 4, 3), (2, 3, 5, 5)),
+                         (nn.BatchNorm2d(3), (2, 3, 4, 4)), (nn.BatchNorm1d(3), (5, 3))):
+        x = rng.standard_normal(shape).astype(np.float32)
+        a, b = pyconv.tensor(x, requires_grad=True), pyconv.tensor(x, requires_grad=True)
+        nn.functional.relu(layer(a), inplace=True).sum().backward()
+        nn.functional.relu(layer(b)).sum().backward()
+        assert a.grad.tolist() == b.grad.tolist()
+
+
 def test_softmax_needs_its_axis():
     with pytest.raises(ValueError, match=r"\[softmax\] dim is None"):
         nn.Softmax()(pyconv.zeros(2, 3))
