@@ -24,21 +24,25 @@ class Pair:
     pairs: int
 
 
-def seconds(f: Callable[[], Any], calls: int) -> float:
+LONG = 0.25  # seconds: a call of that length warms itself
+
+
+def seconds(f: Callable[[], Any], calls: int, warm: bool = True) -> float:
     # The other side's idle threads may still spin and hold a core (OpenBLAS: tens of milliseconds).
     time.sleep(0.06)
-    f()
+    if warm:
+        f()
     start = time.perf_counter()
     for _ in range(calls):
         f()
     return (time.perf_counter() - start) / calls
 
 
-def calls_for(f: Callable[[], Any], least: float) -> int:
-    """How often to call f so that a measurement takes at least this many seconds."""
+def calls_for(f: Callable[[], Any], least: float) -> tuple[int, bool]:
+    """How often to call f so that a measurement takes at least this many seconds, and whether to call it once before."""
     f()  # warm: pages, caches, lazily built plans
-    once = max(seconds(f, 1), 1e-7)
-    return max(1, int(least / once))
+    once = max(seconds(f, 1, warm=False), 1e-7)
+    return max(1, int(least / once)), once < LONG
 
 
 def compare(a: Callable[[], Any], b: Callable[[], Any], pairs: int = 9, least: float = 0.02) -> Pair:
@@ -47,11 +51,11 @@ def compare(a: Callable[[], Any], b: Callable[[], Any], pairs: int = 9, least: f
     times: list[tuple[float, float]] = []
     for i in range(pairs):
         if i % 2:
-            tb = seconds(b, calls_b)
-            ta = seconds(a, calls_a)
+            tb = seconds(b, *calls_b)
+            ta = seconds(a, *calls_a)
         else:
-            ta = seconds(a, calls_a)
-            tb = seconds(b, calls_b)
+            ta = seconds(a, *calls_a)
+            tb = seconds(b, *calls_b)
         times.append((ta, tb))
     low, middle, high = quantiles([tb / ta for ta, tb in times], n=4)
     return Pair(median(t[0] for t in times), median(t[1] for t in times), middle, low, high, pairs)
@@ -73,7 +77,7 @@ def machine() -> dict[str, Any]:
 
 
 def report(rows: Sequence[dict[str, Any]], title: str, resolved: float, as_json: bool) -> None:
-    """Rows have "name" and, per opponent, a Pair; prints a table, or JSON for compare.py."""
+    """Rows have "name", "flop" where that says something, and, per opponent, a Pair; a table, or JSON for compare.py."""
     if as_json:
         plain = [{k: asdict(v) if isinstance(v, Pair) else v for k, v in row.items()} for row in rows]
         print(json.dumps({"title": title, "machine": machine(), "resolution": resolved, "rows": plain}, indent=1))
@@ -82,13 +86,14 @@ def report(rows: Sequence[dict[str, Any]], title: str, resolved: float, as_json:
     print(f"{title}; {machine()}")
     print(f"ratio: how many times faster pyconv is, median of pairs (quartiles); resolution {resolved:.1%}")
     width = max(len(row["name"]) for row in rows)
-    print(f"{'':{width}}  {'GFLOP/s':>8}  " + "  ".join(f"{o:>20}" for o in opponents))
+    print(f"{'':{width}}  {'ms':>9}  {'GFLOP/s':>8}  " + "  ".join(f"{o:>20}" for o in opponents))
     for row in rows:
         cells = []
         for o in opponents:
             p = row.get(o)
             cells.append(f"{p.ratio:6.2f} ({p.low:.2f}-{p.high:.2f})" if p else "-")
         first = next(v for v in row.values() if isinstance(v, Pair))
-        print(f"{row['name']:{width}}  {row['flop'] / first.a / 1e9:8.1f}  " + "  ".join(f"{c:>20}" for c in cells))
+        rate = f"{row['flop'] / first.a / 1e9:.1f}" if "flop" in row else "-"
+        print(f"{row['name']:{width}}  {first.a * 1e3:9.3f}  {rate:>8}  " + "  ".join(f"{c:>20}" for c in cells))
     for o in opponents:
         print(f"geometric mean of {o}: {geometric_mean([row[o].ratio for row in rows if o in row]):.3f}")

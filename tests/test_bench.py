@@ -1,0 +1,62 @@
+"""The benches run, find both sides equal, and print what compare.py reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parent.parent / "bench"
+
+
+def bench(name, *args):
+    done = subprocess.run([sys.executable, str(BENCH / name), *map(str, args)], text=True, capture_output=True,
+                          timeout=240, check=False, env={**os.environ, "PYTHONPATH": str(BENCH)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_training_step(torch, tmp_path):
+    text = bench("bench_train.py", "--nets", "lenet5", "--pairs", 2, "--json")
+    (row,) = json.loads(text)["rows"]
+    assert row["name"] == "lenet5 B128"
+    assert row["flop"] == 6 * 128 * 416_520  # three passes of a multiply and an add; the summary's figure
+    assert min(row["torch NCHW"]["b"], row["torch NHWC"]["b"]) == row["best torch"]["b"] > 0
+    (tmp_path / "a.json").write_text(text)
+    assert "1.000x" in bench("compare.py", tmp_path / "a.json", tmp_path / "a.json")
+
+
+def test_memory_and_profile_of_a_training_step(torch):
+    found = json.loads(bench("bench_train.py", "--nets", "lenet5", "--memory", "--json"))["lenet5"]
+    assert all(values["resident"] > 0 for values in found.values())
+    assert found["pyconv"]["counted"] > 10 * 4 * 61_706
+    text = bench("bench_train.py", "--nets", "lenet5", "--profile")
+    for word in ("conv_grad_weight 5x5", "max_pool_forward", "sgd_step", "(Python)", "convolution_backward"):
+        assert word in text
+
+
+@pytest.mark.parametrize("net", ["resnet20", "vdsr"])
+def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import bench_train
+    from nets import NETS, Net
+
+    import pyconv
+
+    full = next(n for n in NETS if n.name == net)
+    small = Net(net, full.build, 2, (full.image[0], 16, 16), full.classes)
+    state = small.build(torch).state_dict()
+    assert {k: tuple(v.shape) for k, v in state.items()} == {
+        k: v.shape for k, v in small.build(pyconv).state_dict().items()}
+    ours, theirs = bench_train.Step(pyconv, small), bench_train.Step(torch, small)
+    bench_train.check(small, ours, {"torch": theirs})
+    with torch.no_grad():
+        list(theirs.model.parameters())[-1].add_(1)  # a state of its own does not matter: check copies
+    bench_train.check(small, ours, {"torch": theirs})
+    monkeypatch.setitem(bench_train.GRADIENT_TOLERANCE, "last", -1)
+    with pytest.raises(SystemExit, match="wrong result"):
+        bench_train.check(small, ours, {"torch": theirs})
