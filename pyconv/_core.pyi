@@ -58,6 +58,16 @@ def conv_shape(
     dilation: Sequence[int],
     groups: int,
 ) -> ConvShape: ...
+def conv_transpose_shape(
+    op: str,
+    x: Sequence[int],
+    weight: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    output_padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> ConvShape: ...
 def conv_forward(
     op: str,
     shape: ConvShape,
@@ -69,6 +79,9 @@ def conv_forward(
 ) -> Array: ...
 def conv_forward_statistics(shape: ConvShape, x: Array, weight: Array, shift: Array) -> tuple[Array, Array, Array]: ...
 def conv_grad_input(shape: ConvShape, gy: Array, weight: Array) -> Array: ...
+def conv_transpose_forward(
+    op: str, shape: ConvShape, x: Array, weight: Array, bias: Array | None = None
+) -> Array: ...
 def conv_grad_weight(shape: ConvShape, gy: Array, x: Array) -> Array: ...
 def conv_grad_bias(shape: ConvShape, gy: Array) -> Array: ...
 

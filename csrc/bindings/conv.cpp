@@ -33,6 +33,16 @@ ConvShape record(const std::string& op, const py::object& x, const py::object& w
                          mode, pads, dims(dilation, name, "dilation"), groups);
 }
 
+ConvShape transpose_record(const std::string& op, const py::object& x, const py::object& weight,
+                           const py::object& stride, const py::object& padding,
+                           const py::object& output_padding, const py::object& dilation, int64_t groups) {
+  const char* name = op.c_str();
+  return make_conv_transpose_shape(name, dims(x, name, "x"), dims(weight, name, "weight"),
+                                   dims(stride, name, "stride"), dims(padding, name, "padding"),
+                                   dims(output_padding, name, "output_padding"),
+                                   dims(dilation, name, "dilation"), groups);
+}
+
 // Float data as the record describes it: right shape, right dtype.
 View checked_view(py::array& array, const Dims& shape, DType dtype, const char* op, const char* argument) {
   const View v = view(array, op, argument);
@@ -108,18 +118,34 @@ py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array sh
   return py::make_tuple(out, sum, squares);
 }
 
-py::array grad_input(const ConvShape& s, Array gy, Array weight) {
-  const char* const op = "conv_grad_input";
-  const DType dtype = float_dtype(gy, op, "gy");
-  const View vg = checked_view(gy, s.output_shape(), dtype, op, "gy");
+// gx, the record's input; with names of its own it is the transposed convolution of `gy`.
+py::array input_of(const char* op, const char* argument, const ConvShape& s, Array& gy, Array& weight,
+                   OptionalArray& bias) {
+  const DType dtype = float_dtype(gy, op, argument);
+  const View vg = checked_view(gy, s.output_shape(), dtype, op, argument);
   const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
+  View vb;
+  if (bias) vb = checked_view(*bias, {s.c}, dtype, op, "bias");
   py::array out = new_activation(dtype, s.input_shape());
   const View vx = writable(out);
   const py::gil_scoped_release release;
-  const DenseInput og(vg, true), ow(vw, false);
-  if (dtype == DType::kFloat32) conv_grad_input(s, og.as<float>(), ow.as<float>(), vx.as<float>());
-  else ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), vx.as<double>());
+  const DenseInput og(vg, true), ow(vw, false), ob(vb, false);
+  if (dtype == DType::kFloat32)
+    conv_grad_input(s, og.as<float>(), ow.as<float>(), bias ? ob.as<float>() : nullptr, vx.as<float>());
+  else
+    ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr,
+                         vx.as<double>());
   return out;
+}
+
+py::array grad_input(const ConvShape& s, Array gy, Array weight) {
+  OptionalArray none;
+  return input_of("conv_grad_input", "gy", s, gy, weight, none);
+}
+
+py::array transpose_forward(const std::string& op, const ConvShape& s, Array x, Array weight,
+                            OptionalArray bias) {
+  return input_of(op.c_str(), "input", s, x, weight, bias);
 }
 
 py::array grad_weight(const ConvShape& s, Array gy, Array x) {
@@ -192,11 +218,16 @@ void bind_conv(py::module_& m) {
       .def("plan", &plan_dict, py::arg("pass_") = "forward", py::arg("mode") = "train");
   m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"),
         py::arg("padding"), py::arg("dilation"), py::arg("groups"));
+  m.def("conv_transpose_shape", &transpose_record, py::arg("op"), py::arg("x"), py::arg("weight"),
+        py::arg("stride"), py::arg("padding"), py::arg("output_padding"), py::arg("dilation"),
+        py::arg("groups"));
   m.def("conv_forward", &forward, py::arg("op"), py::arg("shape"), py::arg("x"), py::arg("weight"),
         py::arg("bias") = py::none(), py::arg("residual") = py::none(), py::arg("relu") = false);
   m.def("conv_forward_statistics", &forward_statistics, py::arg("shape"), py::arg("x"), py::arg("weight"),
         py::arg("shift"));
   m.def("conv_grad_input", &grad_input, py::arg("shape"), py::arg("gy"), py::arg("weight"));
+  m.def("conv_transpose_forward", &transpose_forward, py::arg("op"), py::arg("shape"), py::arg("x"),
+        py::arg("weight"), py::arg("bias") = py::none());
   m.def("conv_grad_weight", &grad_weight, py::arg("shape"), py::arg("gy"), py::arg("x"));
   m.def("conv_grad_bias", &grad_bias, py::arg("shape"), py::arg("gy"));
 }

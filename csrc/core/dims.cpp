@@ -28,6 +28,15 @@ int64_t element_count(const Dims& dims, const char* op) {
   return empty ? 0 : count;
 }
 
+void check_axes(const char* op, const char* argument, const Dims& values, int count, int64_t least) {
+  if (values.rank != count)
+    throw ShapeError(cat("[", op, "] ", argument, " has ", values.rank, " entries, expected ", count));
+  for (int i = 0; i < count; ++i)
+    if (values[i] < least || values[i] > kMaxDim)
+      throw ValueError(
+          cat("[", op, "] ", argument, " is ", values[i], ", expected ", least, " to ", kMaxDim));
+}
+
 Dims dense_strides(const Dims& shape, bool channels_last) {
   Dims strides;
   strides.rank = shape.rank;

@@ -39,6 +39,9 @@ std::string text(const Dims& dims);
 // Product of the sizes. Throws ShapeError when an axis or the total passes the limits of checked.h.
 int64_t element_count(const Dims& dims, const char* op);
 
+// Throws unless there are `count` values, each at least `least` and within the limit of an axis.
+void check_axes(const char* op, const char* argument, const Dims& values, int count, int64_t least);
+
 // Strides in elements of a dense array: C order, or channels-last for ranks 4 and 5.
 Dims dense_strides(const Dims& shape, bool channels_last);
 

@@ -15,16 +15,6 @@ void append(Dims& dims, const int64_t* v, int n) {
   for (int i = 0; i < n; ++i) dims.push(v[i]);
 }
 
-// One entry per spatial axis, each at least `least`.
-void check_axes(const char* op, const char* argument, const Dims& values, int spatial, int64_t least) {
-  if (values.rank != spatial)
-    throw ShapeError(cat("[", op, "] ", argument, " has ", values.rank, " entries, expected ", spatial));
-  for (int i = 0; i < spatial; ++i)
-    if (values[i] < least || values[i] > kMaxDim)
-      throw ValueError(
-          cat("[", op, "] ", argument, " is ", values[i], ", expected ", least, " to ", kMaxDim));
-}
-
 // dilation * (filter - 1) + 1
 int64_t extent(int64_t filter, int64_t dilation, const char* op) {
   return checked_add(checked_mul(dilation, filter - 1, op), 1, op);

@@ -40,6 +40,15 @@ enum class Padding { kExplicit, kSame, kValid };
 ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, const Dims& stride, Padding mode,
                           const Dims& padding, const Dims& dilation, int64_t groups);
 
+// The adjoint of a transposed convolution: the convolution whose input gradient is its forward pass. So
+// `x` (n, c, spatial...) is that convolution's output, `weight` (c, k/groups, filter...) its weight, and the
+// result's shape is the record's input_shape(); stride, padding (both sides), output_padding and dilation
+// have one entry per axis.
+// result = (in - 1) * stride - 2 * padding + dilation * (filter - 1) + output_padding + 1.
+ConvShape make_conv_transpose_shape(const char* op, const Dims& x, const Dims& weight, const Dims& stride,
+                                    const Dims& padding, const Dims& output_padding, const Dims& dilation,
+                                    int64_t groups);
+
 struct PoolShape {
   int spatial = 2;
   int64_t n = 0, c = 0;

@@ -74,12 +74,13 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, const T* bias, T* 
 }
 
 template <class T>
-void conv_grad_input(const ConvShape& s, const T* gy, const T* w, T* gx) {
+void conv_grad_input(const ConvShape& s, const T* gy, const T* w, const T* bias, T* gx) {
   const Frame frame(s);
   const int64_t gc = s.group_c(), gk = s.group_k(), taps = s.taps(), image = s.in_pixels() * s.c;
   std::vector<double> sum(static_cast<size_t>(image));
   for (int64_t n = 0; n < s.n; ++n) {
-    std::fill(sum.begin(), sum.end(), 0.0);
+    for (int64_t i = 0; i < image; ++i)
+      sum[static_cast<size_t>(i)] = bias ? static_cast<double>(bias[i % s.c]) : 0.0;
     frame.outputs([&](int64_t pixel, int64_t oz, int64_t oy, int64_t ox) {
       for (int64_t k = 0; k < s.k; ++k) {
         const double g = static_cast<double>(gy[(n * s.out_pixels() + pixel) * s.k + k]);
@@ -124,8 +125,8 @@ void conv_grad_bias(const ConvShape& s, const T* gy, T* gb) {
 
 template void conv_forward(const ConvShape&, const float*, const float*, const float*, float*);
 template void conv_forward(const ConvShape&, const double*, const double*, const double*, double*);
-template void conv_grad_input(const ConvShape&, const float*, const float*, float*);
-template void conv_grad_input(const ConvShape&, const double*, const double*, double*);
+template void conv_grad_input(const ConvShape&, const float*, const float*, const float*, float*);
+template void conv_grad_input(const ConvShape&, const double*, const double*, const double*, double*);
 template void conv_grad_weight(const ConvShape&, const float*, const float*, float*);
 template void conv_grad_weight(const ConvShape&, const double*, const double*, double*);
 template void conv_grad_bias(const ConvShape&, const float*, float*);

@@ -10,7 +10,7 @@ namespace pyconv::ref {
 template <class T>
 void conv_forward(const ConvShape& shape, const T* x, const T* w, const T* bias, T* y);
 template <class T>
-void conv_grad_input(const ConvShape& shape, const T* gy, const T* w, T* gx);
+void conv_grad_input(const ConvShape& shape, const T* gy, const T* w, const T* bias, T* gx);
 template <class T>
 void conv_grad_weight(const ConvShape& shape, const T* gy, const T* x, T* gw);
 template <class T>

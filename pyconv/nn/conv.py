@@ -10,22 +10,24 @@ from pyconv.nn.arguments import flag, only, parameter, per_axis, whole
 from pyconv.nn.module import Module
 
 
-class _Conv(Module):
-    """What the three have in common; a subclass says how many axes it slides along."""
+class ConvNd(Module):
+    """What convolutions and transposed convolutions have in common; a subclass says along how many axes they slide."""
 
     _axes: int
+    transposed = False
     padding: Any
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros",
-                 device: Any = None, dtype: Any = None) -> None:
-        super().__init__()
+    def _build(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
+               output_padding: Any, dilation: Any, groups: int, bias: bool, padding_mode: str, device: Any,
+               dtype: Any) -> None:
         layer, axes = self._get_name(), self._axes
         self.in_channels = whole(layer, "in_channels", in_channels, 1)
         self.out_channels = whole(layer, "out_channels", out_channels, 1)
         self.kernel_size = per_axis(layer, "kernel_size", kernel_size, axes, 1)
         self.stride = per_axis(layer, "stride", stride, axes, 1)
-        self.padding = _padding(layer, padding, axes)
+        self.padding = per_axis(layer, "padding", padding, axes, 0) if self.transposed else _padding(
+            layer, padding, axes)
+        self.output_padding = per_axis(layer, "output_padding", output_padding, axes, 0)
         self.dilation = per_axis(layer, "dilation", dilation, axes, 1)
         self.groups = whole(layer, "groups", groups, 1)
         only(layer, "padding_mode", padding_mode, "zeros")
@@ -35,8 +37,10 @@ class _Conv(Module):
                 raise ValueError(f"[{layer}] {name} is {channels}, expected a multiple of groups={self.groups}")
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError(f"[{layer}] padding='same' needs stride 1, got {self.stride}")
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
-        self.weight = parameter(layer, shape, device, dtype)
+        rows, columns = self.out_channels, self.in_channels
+        if self.transposed:
+            rows, columns = columns, rows
+        self.weight = parameter(layer, (rows, columns // self.groups, *self.kernel_size), device, dtype)
         if flag(layer, "bias", bias):
             self.bias = parameter(layer, (self.out_channels,), device, dtype)
         else:
@@ -44,16 +48,11 @@ class _Conv(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw weight and bias anew from U(-b, b), b = 1 / sqrt(in_channels / groups * taps), as PyTorch does."""
+        """Draw weight and bias anew from U(-b, b), b = 1 / sqrt(weight.shape[1] * taps), as PyTorch does."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
             init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, input: Any) -> Any:
-        """(N, in_channels, ...) to (N, out_channels, ...); a single image may lack N."""
-        function = _FUNCTIONS[self._axes]
-        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
     def extra_repr(self) -> str:
         """The constructor's arguments, those at their defaults left out as in PyTorch."""
@@ -63,6 +62,8 @@ class _Conv(Module):
             parts.append(f"padding={self.padding}")
         if self.dilation != ones:
             parts.append(f"dilation={self.dilation}")
+        if self.output_padding != zeros:
+            parts.append(f"output_padding={self.output_padding}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
@@ -79,6 +80,20 @@ def _padding(layer: str, value: Any, axes: int) -> Any:
     if isinstance(value, (tuple, list)) and len(value) == axes and all(isinstance(v, (tuple, list)) for v in value):
         return tuple(per_axis(layer, "padding", pair, 2, 0) for pair in value)
     return per_axis(layer, "padding", value, axes, 0)
+
+
+class _Conv(ConvNd):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros",
+                 device: Any = None, dtype: Any = None) -> None:
+        super().__init__()
+        self._build(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, padding_mode,
+                    device, dtype)
+
+    def forward(self, input: Any) -> Any:
+        """(N, in_channels, ...) to (N, out_channels, ...); a single image may lack N."""
+        function = _FUNCTIONS[self._axes]
+        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 _FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}

@@ -6,12 +6,21 @@ of k taps, dilation d and stride s makes of it
     r' = r + (k - 1) d j,    j' = j s
 
 and where branches meet the larger field counts. A linear layer behind a flattened map sees all of its values:
-r + (size - 1) j. Source: Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, 2019.
+r + (size - 1) j. A transposed convolution divides the jump: of its k taps, those of one phase of the stride meet a
+value of the output, and they lie next to each other on the input,
+
+    r' = r + (ceil(k / (s / g)) - 1) (d / g) j,    j' = j / s,    g = gcd(s, d)
+
+A field that is no whole number is rounded up. Behind a transposed convolution positions differ in what they see, and
+the field is a bound: that of the one that sees most, or one input more.
+Source: Araujo, Norris and Sim, Computing receptive fields of convolutional neural networks, 2019.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from pyconv.tensor import Context, Op, Tensor
@@ -20,8 +29,8 @@ from pyconv.tensor import Context, Op, Tensor
 class Field(NamedTuple):
     """What a value of a tensor sees, per spatial axis of the input."""
 
-    size: tuple[int, ...]  # r
-    jump: tuple[int, ...]  # j
+    size: tuple[Fraction | int, ...]  # r
+    jump: tuple[Fraction | int, ...]  # j
     positions: tuple[int, ...]  # of the map that the tensor is, or was before it was flattened
 
 
@@ -31,11 +40,27 @@ def of_input(shape: Sequence[int]) -> Field | None:
     return Field((1,) * len(spatial), (1,) * len(spatial), spatial) if spatial else None
 
 
+def whole(field: Field) -> tuple[int, ...]:
+    """The size in inputs."""
+    return tuple(math.ceil(r) for r in field.size)
+
+
 def _slide(field: Field, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
            positions: Sequence[int]) -> Field:
     axes = zip(field.size, field.jump, taps, dilation, strict=True)
     size = tuple(r + (k - 1) * d * j for r, j, k, d in axes)
     return Field(size, tuple(j * s for j, s in zip(field.jump, stride, strict=True)), tuple(positions))
+
+
+def _rise(field: Field, taps: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
+          positions: Sequence[int]) -> Field:
+    """Through a transposed convolution."""
+    size = []
+    for r, j, k, s, d in zip(field.size, field.jump, taps, stride, dilation, strict=True):
+        g = math.gcd(s, d)
+        size.append(r + (-(-k * g // s) - 1) * (d // g) * j)
+    jump = tuple(Fraction(j) / s for j, s in zip(field.jump, stride, strict=True))
+    return Field(tuple(size), jump, tuple(positions))
 
 
 def _all(field: Field) -> Field:
@@ -59,13 +84,14 @@ def after(op: type[Op], ctx: Context, inputs: Sequence[Any], output: Tensor, fie
     if field is None:
         return None
     attrs = ctx.attrs
-    if op.name == "conv":
-        axes = len(inputs[1].shape) - 2
-        return _windows(field, axes, inputs[1].shape[2:], attrs["stride"], attrs["dilation"], output)
+    if op.name in ("conv", "conv_transpose"):
+        taps = inputs[1].shape[2:]
+        through = _slide if op.name == "conv" else _rise
+        return _windows(through, field, taps, attrs["stride"], attrs["dilation"], output)
     if "window" in attrs:
         taps = attrs["window"]
         dilation = attrs.get("dilation") or (1,) * len(taps)
-        return _windows(field, len(taps), taps, attrs["stride"], dilation, output)
+        return _windows(_slide, field, taps, attrs["stride"], dilation, output)
     if op.name.startswith("adaptive"):
         return _adaptive(field, output)
     if op.name in ("linear", "matmul"):
@@ -75,8 +101,10 @@ def after(op: type[Op], ctx: Context, inputs: Sequence[Any], output: Tensor, fie
     return field
 
 
-def _windows(field: Field, axes: int, taps: Any, stride: Any, dilation: Any, output: Tensor) -> Field | None:
-    return _slide(field, taps, stride, dilation, output.shape[-axes:]) if axes == len(field.size) else None
+def _windows(through: Callable[..., Field], field: Field, taps: Any, stride: Any, dilation: Any,
+             output: Tensor) -> Field | None:
+    axes = len(taps)
+    return through(field, taps, stride, dilation, output.shape[-axes:]) if axes == len(field.size) else None
 
 
 def _adaptive(field: Field, output: Tensor) -> Field | None:

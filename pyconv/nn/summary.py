@@ -185,7 +185,7 @@ class _Watch:
         if not module._modules or parameters or call.macs:
             field = self.fields.get(id(output)) if isinstance(output, Tensor) else None
             self.rows.append(Row(self.names[id(module)], type(module).__name__, _shape_of(output), parameters,
-                                 call.macs, None if field is None else field.size))
+                                 call.macs, None if field is None else receptive.whole(field)))
 
     def own_parameters(self, module: Module) -> int:
         """How many parameter values the module holds itself, those of earlier rows left out."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,19 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.ops.arguments import whole
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
 Padding = int | str | Sequence[Any]
+
+
+def in_order(ctx: Context, y: Any, unbatched: bool) -> Any:
+    """The output of a driver, a channels-last batch, in the memory order and with the axes that the call asks for."""
+    if unbatched:
+        y = y[0]
+    # Rank 4 out of an unbatched 3-D convolution has another channels-last order than its batch of one.
+    return y if ctx.channels_last and not (unbatched and y.ndim == 4) else core.copy(y, ctx.channels_last)
 
 
 class Conv(Op):
@@ -45,11 +53,7 @@ class Conv(Op):
         unbatched = x.ndim == weight.ndim - 1
         ctx.save(x, weight)
         y = core.conv_forward(op, shape, x[None] if unbatched else x, weight, bias)
-        if unbatched:
-            y = y[0]
-        # Rank 4 out of an unbatched 3-D convolution has another channels-last order than its batch of one.
-        in_order = ctx.channels_last and not (unbatched and y.ndim == 4)
-        return y if in_order else core.copy(y, ctx.channels_last)
+        return in_order(ctx, y, unbatched)
 
     @staticmethod
     def backward(ctx: Context, gy: Any) -> tuple[Any, ...]:
@@ -71,21 +75,12 @@ class Conv(Op):
         return gx, gw, gb
 
 
-def _whole(value: Any, op: str, argument: str) -> int:
-    if isinstance(value, bool):
-        raise TypeError(f"[{op}] {argument} is {value}, expected a whole number")
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"[{op}] {argument} is {value!r}, expected a whole number") from None
-
-
-def _per_axis(value: Size, axes: int, op: str, argument: str) -> tuple[int, ...]:
+def per_axis(value: Size, axes: int, op: str, argument: str) -> tuple[int, ...]:
     """One number for all axes, or one for each; how many there must be is checked with the shapes."""
     if isinstance(value, tuple | list):
-        values = tuple(_whole(v, op, argument) for v in value)
+        values = tuple(whole(v, op, argument) for v in value)
         return values * axes if len(values) == 1 else values
-    return (_whole(value, op, argument),) * axes
+    return (whole(value, op, argument),) * axes
 
 
 def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
@@ -97,22 +92,27 @@ def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
         for pair in padding:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for all axes or none")
-            flat += [_whole(p, op, "padding") for p in pair]
+            flat += [whole(p, op, "padding") for p in pair]
         return tuple(flat)
     both_sides: Any = padding
-    return tuple(p for q in _per_axis(both_sides, axes, op, "padding") for p in (q, q))
+    return tuple(p for q in per_axis(both_sides, axes, op, "padding") for p in (q, q))
 
 
-def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
-          groups: int) -> Any:
+def check_operands(op: str, axes: int, x: Any, weight: Any, bias: Any) -> None:
+    """Arrays or Tensors, and a weight with as many axes as the function's name says."""
     for value, argument in ((x, "input"), (weight, "weight"), (bias, "bias")):
         if not isinstance(value, Tensor | np.ndarray) and (value is not None or argument != "bias"):
             raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
     if weight.ndim != axes + 2:
         raise ShapeError(f"[{op}] weight has shape {tuple(weight.shape)}, expected {axes + 2} axes")
-    return apply(Conv, x, weight, bias, op=op, stride=_per_axis(stride, axes, op, "stride"),
-                 padding=_paddings(padding, axes, op), dilation=_per_axis(dilation, axes, op, "dilation"),
-                 groups=_whole(groups, op, "groups"))
+
+
+def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
+          groups: int) -> Any:
+    check_operands(op, axes, x, weight, bias)
+    return apply(Conv, x, weight, bias, op=op, stride=per_axis(stride, axes, op, "stride"),
+                 padding=_paddings(padding, axes, op), dilation=per_axis(dilation, axes, op, "dilation"),
+                 groups=whole(groups, op, "groups"))
 
 
 def conv1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,

@@ -17,6 +17,10 @@ LAYERS = [
     ("Conv2d", (4, 6, (3, 5)), {"stride": 2, "padding": (1, 2), "dilation": 2, "groups": 2, "bias": False}),
     ("Conv2d", (4, 6, 3), {"padding": "same"}),
     ("Conv3d", (4, 6, (1, 2, 3)), {"padding": "valid"}),
+    ("ConvTranspose1d", (4, 6, 3), {}),
+    ("ConvTranspose2d", (4, 6, (3, 5)), {"stride": 2, "padding": (1, 2), "dilation": 2, "groups": 2, "bias": False}),
+    ("ConvTranspose2d", (4, 6, 3, 2, 1, 1), {}),
+    ("ConvTranspose3d", (4, 6, (1, 2, 3)), {"output_padding": (0, 0, 1), "stride": 2}),
     ("Linear", (5, 7), {}),
     ("Linear", (5, 7, False), {}),
     ("MaxPool1d", (2,), {}),
@@ -127,6 +131,10 @@ HOSTILE = [
     (lambda: nn.Conv2d(4, 3, 1, groups=2), ValueError, r"out_channels is 3, expected a multiple of groups=2"),
     (lambda: nn.Conv2d(1, 1, 1, bias=0.5), TypeError, r"bias is 0.5, expected True or False"),
     (lambda: nn.Conv2d(1, 1, 1, padding_mode="reflect"), ValueError, r"padding_mode='reflect' is not supported"),
+    (lambda: nn.ConvTranspose2d(1, 1, 1, padding="same"), TypeError, r"\[ConvTranspose2d\] padding is 'same', expected"),
+    (lambda: nn.ConvTranspose2d(1, 1, 1, output_padding=-1), ValueError, r"output_padding is -1, expected at least 0"),
+    (lambda: nn.ConvTranspose2d(1, 1, 1, padding_mode="reflect"), ValueError, r"padding_mode='reflect' is not"),
+    (lambda: nn.ConvTranspose1d(3, 4, 1, groups=2), ValueError, r"in_channels is 3, expected a multiple of groups=2"),
     (lambda: nn.Conv2d(1, 1, 1, device="cuda"), ValueError, r"\[Conv2d\] device is 'cuda', expected 'cpu' or 'meta'"),
     (lambda: nn.Conv2d(1, 1, 1, dtype="float16"), TypeError, r"\[Conv2d\] dtype is 'float16', expected float32"),
     (lambda: nn.Conv2d(1, 1, 1, dtype=np.int64), TypeError, r"expected float32 or float64"),
@@ -219,6 +227,9 @@ def test_layers_start_as_in_torch(dtype):
     check_uniform(conv.weight.array, 1 / math.sqrt(16 * 9))
     assert np.abs(conv.bias.array).max() <= 1 / math.sqrt(16 * 9)
     assert np.ptp(conv.bias.array) > 0.1
+    up = nn.ConvTranspose2d(64, 32, 3, groups=2, dtype=dtype)
+    check_uniform(up.weight.array, 1 / math.sqrt(16 * 9))
+    assert 0.05 < np.abs(up.bias.array).max() <= 1 / math.sqrt(16 * 9)
     linear = nn.Linear(100, 200, dtype=dtype)
     check_uniform(linear.weight.array, 0.1)
     assert 0.08 < np.abs(linear.bias.array).max() <= 0.1

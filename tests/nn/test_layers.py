@@ -23,6 +23,10 @@ LAYERS = [
     ("Conv2d", (4, 6, (3, 2)), {"groups": 2, "dilation": (1, 2)}, (2, 4, 7, 8)),
     ("Conv2d", (4, 6, 3), {"padding": "same", "dilation": 2, "bias": False}, (2, 4, 7, 8)),
     ("Conv3d", (2, 3, 2), {}, (2, 2, 4, 5, 6)),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "padding": 1}, (2, 4, 9)),
+    ("ConvTranspose2d", (4, 6, (3, 2)), {"groups": 2, "dilation": (1, 2), "stride": (2, 1)}, (2, 4, 5, 6)),
+    ("ConvTranspose2d", (4, 6, 2), {"stride": 3, "output_padding": (2, 1), "bias": False}, (2, 4, 5, 6)),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": 2}, (2, 2, 3, 4, 5)),
     ("Linear", (5, 7), {}, (2, 3, 5)),
     ("MaxPool1d", (2,), {}, (2, 3, 9)),
     ("MaxPool2d", (3, 2, 1), {"ceil_mode": True}, (2, 3, 9, 8)),
@@ -92,6 +96,26 @@ def test_forward_gradients_and_state_as_in_torch(case):
                 assert p.item() == q.item()
             else:
                 close(p, q, length)
+
+
+def test_transposed_convolution_to_a_size(torch):
+    theirs = torch.nn.ConvTranspose2d(2, 3, (3, 4), stride=(2, 3), padding=1, dilation=(2, 1))
+    ours = nn.ConvTranspose2d(2, 3, (3, 4), stride=(2, 3), padding=1, dilation=(2, 1))
+    ours.load_state_dict(theirs.state_dict())
+    x = np.random.default_rng(0).standard_normal((2, 2, 4, 5)).astype(np.float32)
+    for size in ((9, 14), [10, 16], (2, 3, 10, 15)):
+        expected = theirs(torch.tensor(x), size)
+        assert expected.shape[2:] == tuple(size)[-2:]
+        close(ours(pyconv.tensor(x), output_size=size), expected, 24)
+        close(ours(pyconv.tensor(x[0]), size[-2:]), expected[0], 24)
+    for size, match in (((8, 14), r"\[ConvTranspose2d\] output_size is 8 in spatial axis 0, expected 9 to 10 for an "),
+                        ((9, 17), r"output_size is 17 in spatial axis 1, expected 14 to 16 for an input of 5"),
+                        ((9,), r"output_size is \(9,\), expected 2 or 4 whole numbers"),
+                        (9, r"output_size is 9, expected 2 or 4 whole numbers")):
+        with pytest.raises(ValueError, match=match):
+            ours(pyconv.tensor(x), size)
+    with pytest.raises(TypeError, match=r"output_size is 9.5, expected a whole number"):
+        ours(pyconv.tensor(x), (9.5, 14))
 
 
 LOSSES = [
@@ -196,7 +220,8 @@ def test_functional_on_arrays_alone_returns_arrays():
     image, weight = np.ones((1, 2, 6, 6), np.float32), np.ones((3, 2, 3, 3), np.float32)
     row = np.float32([[1, 2, 3]])
     results = [
-        f.conv2d(image, weight), f.conv1d(image[:, :, 0], weight[:, :, 0]), f.linear(row, np.ones((2, 3), np.float32)),
+        f.conv_transpose2d(image, weight[:2]), f.conv2d(image, weight), f.conv1d(image[:, :, 0], weight[:, :, 0]),
+        f.linear(row, np.ones((2, 3), np.float32)),
         f.relu(row), f.sigmoid(row), f.tanh(row), f.softmax(row, 1), f.log_softmax(row, 1), f.max_pool2d(image, 2),
         f.avg_pool2d(image, 2), f.adaptive_avg_pool2d(image, 1), f.adaptive_max_pool2d(image, 1), f.flatten(image, 1),
         f.batch_norm(image, np.zeros(2, np.float32), np.ones(2, np.float32)), f.dropout(row), f.dropout2d(image),

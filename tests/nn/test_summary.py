@@ -59,10 +59,41 @@ def test_stacked_filters_see_as_much_as_one_larger():
         ([nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d(1)], (32, 32)),
         ([nn.Conv2d(1, 1, 3, padding=1), nn.AdaptiveMaxPool2d(5)], (10, 10)),
         ([nn.MaxPool2d(3, 2, dilation=2)], (5, 5)),
+        ([nn.ConvTranspose2d(1, 1, 2, 2)], (1, 1)),
+        ([nn.ConvTranspose2d(1, 1, (3, 5), 2), nn.Conv2d(1, 1, 3)], (3, 4)),
+        ([nn.ConvTranspose2d(1, 1, 2, 2), nn.Conv2d(1, 1, (4, 3))], (3, 2)),
+        ([nn.ConvTranspose2d(1, 1, 3, stride=(2, 1), dilation=(2, 3))], (3, 7)),
+        ([nn.ConvTranspose2d(1, 1, 3, stride=3, dilation=2)], (1, 1)),
+        ([nn.Conv2d(1, 1, 3), nn.MaxPool2d(2), nn.ConvTranspose2d(1, 1, 4, 2), nn.Conv2d(1, 1, 3)], (8, 8)),
     ],
 )
 def test_receptive_fields(layers, field):
     assert summary(nn.Sequential(*layers), (1, 1, 32, 32)).rows[-1].receptive_field == field
+
+
+def test_the_field_of_a_transposed_convolution_is_what_its_gradient_reaches():
+    model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ConvTranspose2d(1, 1, 4, (2, 3), dilation=(1, 2)), nn.Conv2d(1, 1, 3))
+    for p in model.parameters():
+        nn.init.ones_(p)
+    x = pyconv.zeros(1, 1, 16, 16, requires_grad=True)
+    y = model(x)
+    reached = []
+    for i in range(4):
+        for j in range(6):
+            x.grad = None
+            y[0, 0, 10 + i, 14 + j].backward(retain_graph=True)
+            rows, columns = np.nonzero(x.grad.array[0, 0])
+            reached.append((np.ptp(rows) + 1, np.ptp(columns) + 1))
+    found = summary(model, (1, 1, 16, 16)).rows[-1].receptive_field
+    assert found == (5, 6)
+    assert tuple(map(max, *reached)) == (5, 5)  # the bound may be one too high
+
+
+def test_multiply_adds_of_a_transposed_convolution():
+    row = summary(nn.ConvTranspose2d(4, 6, (3, 2), stride=2, groups=2), (5, 4, 7, 8)).rows[0]
+    assert row.output_shape == (5, 6, 15, 16)
+    assert row.macs == 5 * 7 * 8 * 4 * 3 * 6  # every input value times every tap of its group's outputs
+    assert row.parameters == 4 * 3 * 6 + 6
 
 
 def test_one_and_three_axes():

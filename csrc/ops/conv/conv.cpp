@@ -57,16 +57,21 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const Conv
   row_gemm(p, plan, filter_strides(s, false), x, w, epilogue, y);
 }
 
-void conv_grad_input(const ConvShape& s, const float* gy, const float* w, float* gx) {
+void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx) {
   bool complete;
   const std::vector<RowProblem> problems = grad_input_problems(s, &complete);
   if (plan(s, Pass::kGradInput, PlanMode::kTrain).algorithm == ConvAlgorithm::kReference)
-    return ref::conv_grad_input(s, gy, w, gx);
+    return ref::conv_grad_input(s, gy, w, bias, gx);
   if (!complete)  // inputs that no tap reaches
-    parallel_ranges(s.n * s.c * s.in_pixels(), int64_t{1} << 18,
-                    [&](int64_t begin, int64_t end) { std::fill(gx + begin, gx + end, 0.0f); });
+    parallel_ranges(s.n * s.in_pixels(), ceil_div(int64_t{1} << 18, s.c), [&](int64_t begin, int64_t end) {
+      if (bias)
+        for (int64_t i = begin; i < end; ++i) std::copy(bias, bias + s.c, gx + i * s.c);
+      else std::fill(gx + begin * s.c, gx + end * s.c, 0.0f);
+    });
+  ConvEpilogue epilogue;
+  epilogue.bias = bias;
   for (const RowProblem& p : problems)
-    row_gemm(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, ConvEpilogue(), gx);
+    row_gemm(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, epilogue, gx);
 }
 
 }  // namespace pyconv

@@ -22,8 +22,9 @@ struct ConvEpilogue {
 void conv_forward(const ConvShape& shape, const float* x, const float* w, const ConvEpilogue& epilogue,
                   float* y);
 
-// gx[n,i,c] = sum over k, r of gy[n, (i + pad - r * dilation) / stride, k] * w[k,c,r], where that divides
-void conv_grad_input(const ConvShape& shape, const float* gy, const float* w, float* gx);
+// gx[n,i,c] = bias[c] + sum over k, r of gy[n, (i + pad - r * dilation) / stride, k] * w[k,c,r], where that
+// divides. Bias null: an input gradient; otherwise the forward pass of the transposed convolution.
+void conv_grad_input(const ConvShape& shape, const float* gy, const float* w, const float* bias, float* gx);
 
 // gw[k,c,r] = sum over n, o of gy[n,o,k] * x[n, o * stride - pad + r * dilation, c]
 void conv_grad_weight(const ConvShape& shape, const float* gy, const float* x, float* gw);
