@@ -160,6 +160,33 @@ def vdsr(lib: Any) -> Any:
     return Residual()
 
 
+def unet(lib: Any) -> Any:
+    """Ronneberger et al., 2015, with norms and padding, from 32 maps at full size to 512 at a sixteenth."""
+    nn = lib.nn
+
+    def double(c: int, k: int) -> Any:
+        return nn.Sequential(*_conv_norm(nn, c, k), nn.ReLU(inplace=True), *_conv_norm(nn, k, k),
+                             nn.ReLU(inplace=True))
+
+    class Level(nn.Module):
+        """Two convolutions, the level below on half the size, and two more on both."""
+
+        def __init__(self, c: int, width: int, levels: int) -> None:
+            super().__init__()
+            self.down = double(c, width)
+            self.inner = None
+            if levels:
+                self.inner = nn.Sequential(nn.MaxPool2d(2), Level(width, 2 * width, levels - 1),
+                                           nn.ConvTranspose2d(2 * width, width, 2, 2))
+                self.up = double(2 * width, width)
+
+        def forward(self, x: Any) -> Any:
+            x = self.down(x)
+            return x if self.inner is None else self.up(lib.cat([x, self.inner(x)], 1))
+
+    return nn.Sequential(Level(3, 32, 4), nn.Conv2d(32, 2, 1))
+
+
 NETS = [
     Net("lenet5", lenet5, 128, (1, 28, 28), 10),
     Net("resnet20", resnet20, 128, (3, 32, 32), 10),
@@ -168,5 +195,6 @@ NETS = [
     Net("resnet50", resnet50, 8),
     Net("alexnet", alexnet, 32),
     Net("densenet121", densenet121, 8),
+    Net("unet", unet, 2, (3, 256, 256), 2, per_pixel=True),
     Net("vdsr", vdsr, 4, (1, 128, 128), 0),
 ]

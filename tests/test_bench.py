@@ -39,7 +39,7 @@ def test_memory_and_profile_of_a_training_step(torch):
         assert word in text
 
 
-@pytest.mark.parametrize("net", ["resnet20", "vdsr"])
+@pytest.mark.parametrize("net", ["resnet20", "unet", "vdsr"])
 def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     import bench_train
@@ -48,7 +48,7 @@ def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     import pyconv
 
     full = next(n for n in NETS if n.name == net)
-    small = Net(net, full.build, 2, (full.image[0], 16, 16), full.classes)
+    small = Net(net, full.build, 2, (full.image[0], 32, 32), full.classes, full.per_pixel)
     state = small.build(torch).state_dict()
     assert {k: tuple(v.shape) for k, v in state.items()} == {
         k: v.shape for k, v in small.build(pyconv).state_dict().items()}
