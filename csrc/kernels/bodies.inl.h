@@ -3,6 +3,7 @@
 #include "kernels/math.inl.h"
 
 #include "kernels/gemm.inl.h"
+#include "kernels/dots.inl.h"
 #include "kernels/elementwise.inl.h"
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"

@@ -54,10 +54,22 @@ struct OuterGemmArgs {
   int first;
 };
 
+// c[i * c_few + j * c_many] = (first ? 0 : itself) + sum over t < length of few[i][t] * many[j][t]. Each lane
+// of a vector sums its own t in ascending order; then the lanes are added pairwise.
+struct DotArgs {
+  const float *few, *many;
+  int64_t few_stride, many_stride;  // floats from row to row
+  int64_t few_rows, many_rows, length;
+  float* c;
+  int64_t c_few, c_many;
+  int first;
+};
+
 struct GemmKernels {
   int panel;  // columns per panel of packed B
   void (*row_gemm)(const RowGemmArgs*);
   void (*outer_gemm)(const OuterGemmArgs*);
+  void (*dots)(const DotArgs*);
 };
 
 }  // namespace pyconv

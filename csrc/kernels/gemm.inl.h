@@ -132,5 +132,3 @@ inline void outer_gemm_vectors(const OuterGemmArgs* g) {
   else if constexpr (NV > 1) outer_gemm_vectors<NV - 1>(g);
 }
 void outer_gemm(const OuterGemmArgs* g) { outer_gemm_vectors<kMaxVectors>(g); }
-
-constexpr GemmKernels kGemm = {kMaxVectors * kLanes, &row_gemm, &outer_gemm};

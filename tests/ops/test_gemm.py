@@ -36,18 +36,37 @@ def test_any_leading_dimension_and_stride(isa):
             assert np.allclose(core.gemm(a, b), a.astype("d") @ b.astype("d"), rtol=0, atol=1e-4)
 
 
-def test_same_bits_for_any_thread_count(isa):
+@pytest.mark.parametrize(("m", "k", "n"), [(301, 700, 333), (64, 2100, 64), (96, 70, 700), (13, 300, 400),
+                                           (400, 300, 3), (700, 1030, 5), (40, 4, 3000)])
+def test_same_bits_for_any_thread_count(isa, m, k, n):
     rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((301, 700)).astype("f"), rng.standard_normal((700, 333)).astype("f")
+    a, b = rng.standard_normal((m, k)).astype("f"), rng.standard_normal((k, n)).astype("f")
+    at, bt = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
     threads = core.get_num_threads()
     try:
         results = []
-        for n in (1, 2, 3, 4, 7):
-            core.set_num_threads(n)
-            results.append(core.gemm(a, b))
+        for count in (1, 2, 3, 4, 7):
+            core.set_num_threads(count)
+            results.append([core.gemm(a, b), core.gemm(at, b, True, False), core.gemm(a, bt, False, True),
+                            core.gemm(at, bt, True, True)])
     finally:
         core.set_num_threads(threads)
-    assert all(np.array_equal(results[0], r) for r in results)
+    for result in results:
+        assert all(np.array_equal(x, y) for x, y in zip(results[0], result, strict=True))
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33])
+def test_few_rows_by_dot_products(isa, m):
+    """Around the tiles of the dot products, with lengths around the vector; rows 4 KiB apart, bias, both sides."""
+    rng = np.random.default_rng(m)
+    for k in (20 * m - 1, 20 * m, 20 * m + 5, 1024):
+        for n in (1, 2, 5, 6, 7, 40):
+            x, w, bias = (rng.standard_normal(s).astype("f") for s in ((m, k), (n, k), n))
+            want = x.astype("d") @ w.T.astype("d")
+            limit = 8 * EPS * (1 + k**0.5) * k**0.5 * np.abs(x).max() * np.abs(w).max()
+            assert np.abs(core.linear(x, w, bias) - (want + bias)).max() <= limit
+            assert np.abs(core.gemm(w, x, False, True) - want.T).max() <= limit
+            assert np.abs(core.gemm(w, np.ascontiguousarray(x.T)) - want.T).max() <= limit
 
 
 def test_an_empty_sum_is_zero():

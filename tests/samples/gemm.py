@@ -35,6 +35,10 @@ SAMPLES = [
     Sample("linear", "three-axes", gemm.linear, normal((2, 3, 7), (5, 7), (5,)), {}, _linear, length=7),
     Sample("linear", "four-axes", gemm.linear, normal((2, 3, 4, 7), (5, 7), (5,)), {}, _linear, length=24),
     Sample("linear", "empty-batch", gemm.linear, normal((0, 7), (5, 7), (5,)), {}, _linear, length=7),
+    *(Sample("linear", f"rows-{m}-of-{k}", gemm.linear, normal((m, k), (n, k), (n,)), {}, _linear, length=k)
+      for m, k, n in [(2, 47, 19), (3, 64, 6), (5, 256, 13), (7, 145, 3), (12, 256, 25)]),
+    Sample("matmul", "column", gemm.matmul, normal((37, 65), (65, 1)), {}, _matmul, length=65),
+    Sample("matmul", "two-columns", gemm.matmul, normal((25, 51), (51, 2)), {}, _matmul, length=51),
     Sample("linear", "wide", gemm.linear, normal((3, 70), (131, 70), (131,)), {}, _linear, length=131),
 ]
 

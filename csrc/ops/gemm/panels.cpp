@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "core/parallel.h"
 #include "kernels/select.h"
 
 namespace pyconv {
@@ -17,31 +18,39 @@ int64_t PanelLayout::floats() const {
   return last < 0 ? 0 : offset(last) + k * ld(last);
 }
 
-void pack_panel(const PanelLayout& layout, int64_t panel, const float* b, int64_t row_stride,
-                int64_t column_stride, float* packed) {
-  const int64_t columns = layout.columns(panel), ld = layout.ld(panel);
-  float* out = packed + layout.offset(panel);
-  const float* in = b + panel * layout.width * column_stride;
+void copy_matrix(const float* src, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
+                 float* dst, int64_t ld) {
   if (column_stride == 1) {
-    for (int64_t row = 0; row < layout.k; ++row) {
-      std::copy_n(in + row * row_stride, columns, out + row * ld);
-      std::fill(out + row * ld + columns, out + (row + 1) * ld, 0.0f);
-    }
-    return;
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(src + i * row_stride, columns, dst + i * ld);
+  } else if (row_stride == 1) {
+    // 16 lines of the source at a time: more would be too many streams for the processor to prefetch.
+    for (int64_t j = 0; j < columns; j += 16)
+      kernels().layout.transpose(src + j * column_stride, column_stride, dst + j, ld,
+                                 std::min<int64_t>(16, columns - j), rows);
+  } else {
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) dst[i * ld + j] = src[i * row_stride + j * column_stride];
   }
-  // Transposing: 16 x 16 squares, so that both sides stay within a few cache lines.
-  constexpr int64_t kSquare = 16;
-  for (int64_t row0 = 0; row0 < layout.k; row0 += kSquare) {
-    const int64_t row1 = std::min(layout.k, row0 + kSquare);
-    for (int64_t column0 = 0; column0 < columns; column0 += kSquare) {
-      const int64_t column1 = std::min(columns, column0 + kSquare);
-      for (int64_t column = column0; column < column1; ++column)
-        for (int64_t row = row0; row < row1; ++row)
-          out[row * ld + column] = in[row * row_stride + column * column_stride];
-    }
-    for (int64_t row = row0; row < row1; ++row)
-      std::fill(out + row * ld + columns, out + (row + 1) * ld, 0.0f);
-  }
+}
+
+View with_rows(const View& a, Scratch<float>& memory) {
+  if (a.strides[1] == 1) return a;
+  const int64_t rows = a.shape[0], columns = a.shape[1];
+  const int64_t grain = std::max<int64_t>(16, (1 << 14) / columns / 16 * 16);
+  parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+    copy_matrix(a.as<float>() + begin * a.strides[0], a.strides[0], a.strides[1], end - begin, columns,
+                memory.data() + begin * columns, columns);
+  });
+  return dense_view(memory.data(), DType::kFloat32, {rows, columns}, false);
+}
+
+void pack_panel(const PanelLayout& layout, int64_t panel, int64_t k0, int64_t k1, const float* b,
+                int64_t row_stride, int64_t column_stride, float* packed) {
+  const int64_t columns = layout.columns(panel), ld = layout.ld(panel);
+  const float* in = b + k0 * row_stride + panel * layout.width * column_stride;
+  copy_matrix(in, row_stride, column_stride, k1 - k0, columns, packed, ld);
+  for (int64_t row = 0; columns < ld && row < k1 - k0; ++row)
+    std::fill(packed + row * ld + columns, packed + (row + 1) * ld, 0.0f);
 }
 
 RunChunks::RunChunks(const std::vector<Run>& runs) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/arena.h"
+#include "core/view.h"
 #include "kernels/gemm.h"
 
 namespace pyconv {
@@ -23,9 +24,18 @@ struct PanelLayout {
   int64_t floats() const;
 };
 
-// Packs one panel of b, element (row, column) at b[row * row_stride + column * column_stride].
-void pack_panel(const PanelLayout& layout, int64_t panel, const float* b, int64_t row_stride,
-                int64_t column_stride, float* packed);
+// dst[i * ld + j] = src[i * row_stride + j * column_stride] for i < rows, j < columns.
+void copy_matrix(const float* src, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
+                 float* dst, int64_t ld);
+
+// The matrix with contiguous rows: itself where it has them, else a dense copy in `memory`, made by all
+// threads.
+View with_rows(const View& a, Scratch<float>& memory);
+
+// Packs rows [k0, k1) of one panel of b, element (row, column) at b[row * row_stride + column *
+// column_stride]; `packed` is where row k0 goes.
+void pack_panel(const PanelLayout& layout, int64_t panel, int64_t k0, int64_t k1, const float* b,
+                int64_t row_stride, int64_t column_stride, float* packed);
 
 // The reduction as runs, cut into chunks of at most kChunk rows of B, so that a chunk of a panel stays in
 // the second-level cache while the rows of A pass by.
