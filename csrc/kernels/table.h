@@ -3,6 +3,7 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped.h"
 #include "kernels/layout.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
@@ -17,6 +18,7 @@ struct KernelTable {
   const char* name;  // "scalar", "avx2", "avx512"
   int lanes;         // floats per vector
   GemmKernels gemm;
+  GroupedKernels grouped;
   ElementwiseKernels elementwise;
   ReduceKernels reduce;
   LayoutKernels layout;

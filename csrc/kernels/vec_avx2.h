@@ -16,6 +16,10 @@ inline __m256i first_i(int n) {
 inline Vec load_n(const float* p, int n) { return _mm256_maskload_ps(p, first_i(n)); }
 inline void store_n(float* p, Vec v, int n) { _mm256_maskstore_ps(p, first_i(n), v); }
 
+inline Vec keep(Vec a) {
+  __asm__("" : "+x"(a));
+  return a;
+}
 inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
 inline Vec sub(Vec a, Vec b) { return _mm256_sub_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
@@ -76,6 +80,7 @@ inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
   *low = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
   *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
 }
+inline Vec permute(Vec a, VecI index) { return _mm256_permutevar8x32_ps(a, index); }
 // r[i] lane j becomes r[j] lane i: pairs of rows, then pairs of pairs, then halves.
 inline void transpose_lanes(Vec (&r)[8]) {
   Vec t[8];

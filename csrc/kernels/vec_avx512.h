@@ -16,6 +16,11 @@ inline Mask first(int n) { return static_cast<Mask>((1u << n) - 1u); }
 inline Vec load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
 inline void store_n(float* p, Vec v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
 
+// a, held in a register: gcc would otherwise load it again for each use, with a memory operand each.
+inline Vec keep(Vec a) {
+  __asm__("" : "+v"(a));
+  return a;
+}
 inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
@@ -73,6 +78,8 @@ inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
   *low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
   *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
 }
+// Lane j of the result is lane index[j] of a.
+inline Vec permute(Vec a, VecI index) { return _mm512_permutexvar_ps(index, a); }
 // r[i] lane j becomes r[j] lane i: within 128-bit quarters as for 4 x 4 matrices, then the quarters.
 inline void transpose_lanes(Vec (&r)[16]) {
   Vec u[16];

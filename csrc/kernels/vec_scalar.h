@@ -37,6 +37,7 @@ inline Mask mask_not(Mask a) { return ~a; }
 inline Vec select(Mask m, Vec a, Vec b) { return as_float((m & as_int(a)) | (~m & as_int(b))); }
 inline unsigned mask_bits(Mask m) { return (m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8); }
 
+inline Vec keep(Vec a) { return a; }
 inline Vec add(Vec a, Vec b) { return a + b; }
 inline Vec sub(Vec a, Vec b) { return a - b; }
 inline Vec mul(Vec a, Vec b) { return a * b; }
@@ -107,6 +108,7 @@ inline void mul_wide_u(VecI a, VecI b, VecI* low, VecI* high) {
     (*high)[i] = static_cast<int32_t>(uint32_t(product >> 32));
   }
 }
+inline Vec permute(Vec a, VecI index) { return Vec{a[index[0]], a[index[1]], a[index[2]], a[index[3]]}; }
 // r[i] lane j becomes r[j] lane i.
 inline void transpose_lanes(Vec (&r)[4]) {
   for (int i = 0; i < 4; ++i)

@@ -42,8 +42,11 @@ def test_worked_gradients(isa):
 
 def random_case(r: random.Random):
     """Shapes and parameters of any kind, small enough for the reference."""
-    axes, groups = r.choice([1, 2, 2, 2, 3]), r.choice([1, 1, 1, 2, 3, 4])
-    c, k = r.choice([1, 2, 3, 4, 7, 8, 16, 17, 33]), r.choice([1, 2, 3, 5, 8, 16, 17, 40, 65, 70])
+    axes, groups = r.choice([1, 2, 2, 2, 3]), r.choice([1, 1, 1, 2, 3, 4, 9, 17, 33])
+    if groups > 4:
+        c, k = r.choice([(1, 1), (1, 1), (1, 2), (2, 2), (3, 3), (4, 4), (5, 5), (8, 8), (3, 1), (2, 3)])
+    else:
+        c, k = r.choice([1, 2, 3, 4, 7, 8, 16, 17, 33]), r.choice([1, 2, 3, 5, 8, 16, 17, 40, 65, 70])
     filter_ = [r.choice([1, 2, 3, 3, 4, 5]) for _ in range(axes)]
     stride = [r.choice([1, 1, 2, 3, 4]) for _ in filter_]
     dilation = [r.choice([1, 1, 1, 2, 3]) for _ in filter_]
@@ -88,20 +91,23 @@ def test_random_shapes_match_the_reference(isa, request):
 
 def test_epilogue_bias_residual_relu(isa):
     rng = np.random.default_rng(0)
-    for k in (3, 16, 17, 70):
-        x, w = rng.standard_normal((2, 5, 9, 7)).astype("f"), rng.standard_normal((k, 5, 3, 3)).astype("f")
+    for k, groups in [(3, 1), (16, 1), (17, 1), (70, 1), (17, 17), (32, 32), (24, 8), (40, 5)]:
+        c = 5 if groups == 1 else k
+        x, w = rng.standard_normal((2, c, 9, 7)).astype("f"), rng.standard_normal((k, c // groups, 3, 3)).astype("f")
         b = rng.standard_normal(k).astype("f")
-        shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), 1)
+        shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), groups)
         residual = rng.standard_normal(shape.output_shape).astype("f")
         plain = core.conv_forward("conv", shape, x, w)
         fused = core.conv_forward("conv", shape, x, w, b, residual, True)
         assert np.array_equal(fused, np.maximum(plain + b[:, None, None] + residual, 0))
 
 
-def test_epilogue_statistics(isa):
+@pytest.mark.parametrize("groups", [1, 5, 35])
+def test_epilogue_statistics(isa, groups):
     rng = np.random.default_rng(1)
-    x, w = rng.standard_normal((3, 6, 20, 21)).astype("f") + 10, rng.standard_normal((35, 6, 3, 3)).astype("f")
-    shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), 1)
+    c = 6 if groups == 1 else 35
+    x, w = rng.standard_normal((3, c, 20, 21)).astype("f") + 10, rng.standard_normal((35, c // groups, 3, 3)).astype("f")
+    shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), groups)
     shift = core.conv_forward("conv", shape, x, w)[0, :, 5, 5].copy()
     y, total, squares = core.conv_forward_statistics(shape, x, w, shift)
     assert np.array_equal(y, core.conv_forward("conv", shape, x, w))
@@ -158,6 +164,17 @@ def test_the_plan_is_a_value_of_the_shape():
         shape.plan("sideways")
     with pytest.raises(ValueError, match=r"\[plan\] mode is 'eager'"):
         shape.plan("forward", "eager")
+
+
+@pytest.mark.parametrize(("c", "k", "groups", "algorithm"), [
+    (144, 144, 144, "depthwise"), (72, 144, 72, "grouped"), (128, 128, 32, "grouped"), (15, 15, 5, "grouped"),
+    (64, 64, 1, "row_gemm"), (128, 128, 4, "row_gemm"),
+])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_groups_that_share_a_vector(c, k, groups, algorithm, stride):
+    shape = core.conv_shape("conv", (2, c, 14, 14), (k, c // groups, 3, 3), (stride,) * 2, (1,) * 4, (1, 1), groups)
+    for what in ("forward", "grad_input"):
+        assert shape.plan(what)["algorithm"] == algorithm
 
 
 def test_float64_has_no_fused_epilogue():

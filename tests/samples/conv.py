@@ -62,6 +62,32 @@ SAMPLES = [
     _sample("groups", (2, 6, 7, 7), (4, 3, 3, 3), groups=2, padding=1),
     _sample("depthwise", (2, 5, 7, 7), (5, 1, 3, 3), groups=5, padding=1),
     _sample("depthwise-multiplier", (2, 3, 7, 7), (6, 1, 3, 3), groups=3, stride=2),
+    *(_sample(f"depthwise-channels-{c}", (1, c, 5, 6), (c, 1, 3, 3), padding=1, groups=c)
+      for c in (3, 4, 7, 8, 9, 15, 16, 17, 33, 48)),
+    *(_sample(f"depthwise-width-{w}", (2, 17, 2, w), (17, 1, 1, 3), padding=(0, 1), groups=17)
+      for w in (1, 4, 5, 7, 8, 9, 11, 15, 24, 51)),
+    _sample("depthwise-5x5", (2, 18, 9, 10), (18, 1, 5, 5), padding=2, groups=18),
+    _sample("depthwise-7x7", (1, 18, 9, 17), (18, 1, 7, 7), padding=3, groups=18),
+    _sample("depthwise-even", (1, 18, 6, 7), (18, 1, 4, 2), padding=(2, 1), groups=18),
+    _sample("depthwise-stride", (2, 20, 11, 19), (20, 1, 3, 3), padding=1, stride=2, groups=20),
+    _sample("depthwise-stride-3", (1, 20, 11, 19), (20, 1, 5, 5), padding=2, stride=3, groups=20),
+    _sample("depthwise-dilation", (1, 20, 9, 17), (20, 1, 3, 3), padding=2, dilation=2, groups=20),
+    _sample("depthwise-dilation-stride", (1, 20, 13, 19), (20, 1, 3, 3), padding=3, dilation=3, stride=2, groups=20),
+    _sample("depthwise-pad-beyond-filter", (1, 17, 3, 4), (17, 1, 2, 2), padding=3, groups=17),
+    _sample("depthwise-stride-beyond-filter", (1, 17, 9, 10), (17, 1, 2, 2), stride=4, groups=17),
+    _sample("depthwise-empty-batch", (0, 17, 5, 6), (17, 1, 3, 3), groups=17),
+    _sample("depthwise-1x1", (2, 17, 3, 4), (17, 1, 1, 1), groups=17),
+    _sample("depthwise-wide-row", (1, 5, 1, 1100), (5, 1, 1, 3), groups=5),
+    *(_sample(f"depthwise-multiplier-{m}", (1, 19, 5, 9), (19 * m, 1, 3, 3), padding=1, groups=19)
+      for m in (2, 3, 4, 17)),
+    *(_sample(f"group-size-{c}", (1, 5 * c, 5, 9), (5 * c, c, 3, 3), padding=1, groups=5)
+      for c in (2, 3, 4, 5, 6, 8, 12, 16, 17, 24)),
+    *(_sample(f"groups-{g}-{c}-{k}", (1, g * c, 5, 8), (g * k, c, 3, 2), padding=1, groups=g)
+      for g, c, k in [(9, 2, 4), (9, 4, 2), (7, 3, 5), (7, 1, 6), (7, 6, 1), (33, 4, 4), (2, 16, 3)]),
+    *(_sample(f"group-stride-{c}", (1, 5 * c, 9, 17), (5 * c, c, 3, 3), padding=1, stride=2, groups=5)
+      for c in (4, 8, 16)),
+    _sample("group-dilation", (1, 20, 9, 17), (20, 4, 3, 3), padding=2, dilation=2, groups=5),
+    _sample("group-5x7", (1, 20, 9, 17), (20, 4, 5, 7), padding=(2, 3), groups=5),
     _sample("1x1", (2, 5, 4, 3), (7, 5, 1, 1)),
     _sample("1x1-stride", (2, 5, 5, 5), (7, 5, 1, 1), stride=2),
     _sample("1x1-map", (3, 5, 1, 1), (7, 5, 1, 1)),
@@ -81,8 +107,13 @@ SAMPLES = [
     _sample("unbatched", (3, 11), (5, 3, 3)),
     _sample("stride-dilation-groups", (2, 4, 17), (6, 2, 3), stride=2, dilation=2, groups=2, padding=3),
     _sample("same-even", (2, 3, 9), (4, 3, 4), padding="same"),
+    _sample("depthwise", (2, 17, 23), (17, 1, 5), padding=2, groups=17),
+    _sample("depthwise-stride-dilation", (2, 17, 23), (17, 1, 4), padding=2, stride=2, dilation=2, groups=17),
     _sample("plain", (2, 2, 4, 5, 6), (3, 2, 3, 2, 3), padding=1),
     _sample("unbatched", (2, 4, 5, 6), (3, 2, 3, 2, 3)),
+    _sample("depthwise", (1, 17, 4, 5, 9), (17, 1, 3, 3, 3), padding=1, groups=17),
+    _sample("depthwise-stride", (1, 17, 5, 6, 9), (17, 1, 3, 2, 3), padding=1, stride=2, groups=17),
+    _sample("group-size-3", (1, 9, 4, 5, 8), (9, 3, 3, 3, 2), padding=1, groups=3),
     _sample("stride-dilation-groups", (1, 4, 7, 6, 8), (6, 2, 2, 3, 2), stride=(2, 1, 3), dilation=(1, 2, 1), groups=2,
             padding=(1, 2, 0)),
 ]

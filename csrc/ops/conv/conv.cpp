@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "ops/conv/grouped.h"
 #include "ops/conv/row_gemm.h"
 #include "ref/conv.h"
 
@@ -23,6 +24,10 @@ FilterStrides filter_strides(const ConvShape& s, bool transposed) {
     step *= s.filter[i];
   }
   return f;
+}
+
+bool in_lanes(const ConvPlan& plan) {
+  return plan.algorithm == ConvAlgorithm::kDepthwise || plan.algorithm == ConvAlgorithm::kGrouped;
 }
 
 // The epilogue, apart from the bias, of an output that no fast kernel has finished.
@@ -54,7 +59,8 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const Conv
     ref::conv_forward(s, x, w, epilogue.bias, y);
     return finish(s, epilogue, y);
   }
-  row_gemm(p, plan, filter_strides(s, false), x, w, epilogue, y);
+  const auto run = in_lanes(plan) ? grouped : row_gemm;
+  run(p, plan, filter_strides(s, false), x, w, epilogue, y);
 }
 
 void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx) {
@@ -70,8 +76,11 @@ void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const 
     });
   ConvEpilogue epilogue;
   epilogue.bias = bias;
-  for (const RowProblem& p : problems)
-    row_gemm(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, epilogue, gx);
+  for (const RowProblem& p : problems) {
+    const ConvPlan phase = plan_rows(p, PlanMode::kTrain);
+    const auto run = in_lanes(phase) ? grouped : row_gemm;
+    run(p, phase, filter_strides(s, true), gy, w, epilogue, gx);
+  }
 }
 
 }  // namespace pyconv

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/select.h"
+#include "ops/conv/grouped.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
 #include "ops/gemm/panels.h"
@@ -18,6 +19,8 @@ constexpr int64_t kWidestRow = 512;  // a longer output row is cut into tiles
 constexpr int64_t kTasks = 64;       // for the threads to share, where the problem allows
 constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
+constexpr int64_t kLanesWork = 1 << 16;               // vector multiply-adds per block: some 20 us
+constexpr int64_t kSumPixels = 1024;                  // summed up in float, for an epilogue's statistics
 constexpr int64_t kMaxChunks = 16, kChunkPixels = 512;
 
 void block_size(const RowProblem& p, ConvPlan& plan) {
@@ -29,6 +32,26 @@ void block_size(const RowProblem& p, ConvPlan& plan) {
 // Strides or dilations so large that the rows between the taps outweigh those in use.
 bool strip_too_large(const RowProblem& p, const ConvPlan& plan) {
   return Strip::floats(p, plan.rows_per_block, plan.x_tile) > kStripFloats;
+}
+
+// Several groups per vector, where a group fits into one.
+bool lanes_fit(const RowProblem& p) { return p.groups > 1 && LaneBlocks::fit(p); }
+
+ConvPlan plan_lanes(const RowProblem& p) {
+  const LaneBlocks lanes(p);
+  ConvPlan plan;
+  plan.algorithm =
+      p.src_channels == 1 && p.out_channels == 1 ? ConvAlgorithm::kDepthwise : ConvAlgorithm::kGrouped;
+  block_size(p, plan);
+  const int64_t row_work = plan.x_tile * std::max<int64_t>(1, p.depth()) * lanes.blocks;
+  const int64_t rows = std::max<int64_t>(p.rows(), 1);
+  plan.rows_per_block = std::clamp<int64_t>(std::min(kLanesWork / row_work, rows / kTasks), 1,
+                                            std::max<int64_t>(1, kSumPixels / plan.x_tile));
+  const int64_t blocks = ceil_div(rows, plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile);
+  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, std::max<int64_t>(1, blocks)), 1, lanes.blocks);
+  plan.workspace_bytes = lanes.blocks * lanes.lanes * p.depth() * 4;
+  plan.why = std::to_string(lanes.groups_per_block) + " groups per vector";
+  return plan;
 }
 
 ConvPlan reference(const char* why) {
@@ -43,12 +66,15 @@ ConvPlan reference(const char* why) {
 const char* name(ConvAlgorithm algorithm) {
   switch (algorithm) {
     case ConvAlgorithm::kRowGemm: return "row_gemm";
+    case ConvAlgorithm::kDepthwise: return "depthwise";
+    case ConvAlgorithm::kGrouped: return "grouped";
     case ConvAlgorithm::kReference: return "reference";
   }
   return "?";
 }
 
 ConvPlan plan_rows(const RowProblem& p, PlanMode) {
+  if (lanes_fit(p)) return plan_lanes(p);
   ConvPlan plan;
   block_size(p, plan);
   if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");

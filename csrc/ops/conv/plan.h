@@ -12,7 +12,7 @@ namespace pyconv {
 enum class Pass { kForward, kGradInput, kGradWeight };
 // kTrain: weights change with every step. kCached: what is derived from them may be kept.
 enum class PlanMode { kTrain, kCached };
-enum class ConvAlgorithm { kRowGemm, kReference };
+enum class ConvAlgorithm { kRowGemm, kDepthwise, kGrouped, kReference };
 
 struct ConvPlan {
   ConvAlgorithm algorithm = ConvAlgorithm::kRowGemm;

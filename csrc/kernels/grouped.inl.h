@@ -1,0 +1,173 @@
+// Convolution of few channels per group: a vector holds the output channels of several groups, and P outputs
+// of a row live in registers. Per tap and channel i of the group one vector of the filter is loaded, and the
+// source vector is permuted so that every lane sees channel i of its own group: nothing is multiplied by
+// zeros.
+//
+// Three neighbouring taps of a row share the source vectors (P + 2 loads and permutations for 3 P
+// multiply-adds): permutations then cost nothing, since they have an execution port to themselves.
+
+// kWhole: full vectors, all columns inside. kTail: fewer channels. kEdge: also columns outside, or fewer
+// outputs.
+enum GroupedMode { kWhole, kTail, kEdge };
+
+struct GroupedTile {
+  const GroupedRow* row;
+  int64_t output, block;
+  int64_t column, offset;  // of output 0, tap 0: column, and floats from the start of a source row
+  int outputs, src_width, out_width;
+};
+
+template <int kMode>
+inline Vec grouped_load(const GroupedTile& t, const float* src, int64_t column, int64_t offset) {
+  if constexpr (kMode == kWhole) return load(src + offset);
+  if (kMode == kEdge && static_cast<uint64_t>(column) >= static_cast<uint64_t>(t.row->columns)) return zero();
+  return load_n(src + offset, t.src_width);
+}
+
+// acc[p] += sum over T taps from tap `tap` on, channels i, of source * filter. For T > 1 outputs are kStep
+// taps apart.
+template <int T, int P, int kStep, int kMode, bool kPermute>
+inline void grouped_taps(const GroupedTile& t, const float* src, const float* w, int64_t tap, Vec (&acc)[P]) {
+  const GroupedRow* g = t.row;
+  const int64_t hop = T > 1 ? g->tap_step : g->src_step, pixel = g->src_pixel, floats = hop * pixel;
+  const int64_t column = t.column + tap * g->tap_step, offset = t.offset + tap * g->tap_step * pixel;
+  const int64_t depth = kPermute ? g->depth : 1;
+  for (int64_t i = 0; i < depth; ++i) {
+    VecI lanes;
+    if constexpr (kPermute) lanes = load_i(g->lanes + i * kLanes);
+    Vec wv[T];
+#pragma GCC unroll 32
+    for (int k = 0; k < T; ++k) wv[k] = load(w + (k * depth + i) * kLanes);
+    constexpr int kSources = T > 1 ? (P - 1) * kStep + T : P;
+#pragma GCC unroll 32
+    for (int q = 0; q < kSources; ++q) {
+      Vec x = grouped_load<kMode>(t, src, column + q * hop, offset + q * floats);
+      if constexpr (kPermute) x = permute(x, lanes);
+      else if constexpr (T > 1) x = keep(x);
+#pragma GCC unroll 32
+      for (int k = 0; k < T; ++k) {
+        const int p = T > 1 ? (q - k) / kStep : q;
+        if (T > 1 && (q < k || (q - k) % kStep != 0 || p >= P)) continue;
+        acc[p] = fma(x, wv[k], acc[p]);
+      }
+    }
+  }
+}
+
+// The epilogue; many short loops, since the compiler unrolls only those and keeps acc in registers.
+template <int P, int kMode>
+inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
+  const GroupedRow* g = t.row;
+  const int n = kMode == kWhole ? kLanes : t.out_width, count = kMode == kEdge ? t.outputs : P;
+  const int64_t channel = t.block * g->out_width, at = t.output * g->out_pixel + channel, hop = g->out_pixel;
+  if (g->bias) {
+    const Vec bias = load_n(g->bias + channel, n);
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) acc[p] = add(acc[p], bias);
+  }
+  if (g->residual)
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p)
+      if (p < count) acc[p] = add(acc[p], load_n(g->residual + at + p * hop, n));
+  if (g->relu)
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) acc[p] = max(zero(), acc[p]);  // in this order a NaN stays a NaN
+  float* out = g->out + at;
+#pragma GCC unroll 32
+  for (int p = 0; p < P; ++p) {
+    if constexpr (kMode == kWhole) store(out + p * hop, acc[p]);
+    else if (p < count) store_n(out + p * hop, acc[p], n);
+  }
+  if (!g->sum) return;
+  const Vec shift = g->shift ? load_n(g->shift + channel, n) : zero();
+  Vec sum = load_n(g->sum + channel, n), squares = load_n(g->sum_squares + channel, n);
+#pragma GCC unroll 32
+  for (int p = 0; p < P; ++p)
+    if (p < count) {
+      const Vec d = sub(acc[p], shift);
+      sum = add(sum, d);
+      squares = fma(d, d, squares);
+    }
+  store_n(g->sum + channel, sum, n);
+  store_n(g->sum_squares + channel, squares, n);
+}
+
+// P outputs of blocks [begin, end): neighbouring channels are read one after the other, as they lie in
+// memory. kStep 0: the taps one by one, whatever the steps.
+template <int P, int kStep, int kMode, bool kPermute>
+inline void grouped_tile(GroupedTile t, int64_t begin, int64_t end) {
+  const GroupedRow* g = t.row;
+  const int64_t tap_floats = (kPermute ? g->depth : 1) * kLanes;
+  t.offset += begin * g->src_width;
+  for (t.block = begin; t.block < end; ++t.block, t.offset += g->src_width) {
+    Vec acc[P];
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) acc[p] = zero();
+    for (int64_t r = 0; r < g->row_count; ++r) {
+      const float* src = g->rows[r];
+      const float* w = g->filters[r] + t.block * g->filter_block;
+      int64_t tap = 0;
+      if constexpr (kStep > 0) {
+        for (; tap + 3 <= g->taps; tap += 3, w += 3 * tap_floats)
+          grouped_taps<3, P, kStep, kMode, kPermute>(t, src, w, tap, acc);
+        if (tap + 2 == g->taps) grouped_taps<2, P, kStep, kMode, kPermute>(t, src, w, tap, acc);
+        else if (tap + 1 == g->taps) grouped_taps<1, P, kStep, kMode, kPermute>(t, src, w, tap, acc);
+      } else {
+        for (; tap < g->taps; ++tap, w += tap_floats)
+          grouped_taps<1, P, 0, kMode, kPermute>(t, src, w, tap, acc);
+      }
+    }
+    if (g->row_count > 0) {  // what the next tile reads
+      const float* next = g->rows[g->row_count - 1] + t.offset +
+                          (P * g->src_step + (g->taps - 1) * g->tap_step) * g->src_pixel;
+#pragma GCC unroll 32
+      for (int p = 0; p < P; ++p) __builtin_prefetch(next + p * g->src_step * g->src_pixel);
+    }
+    grouped_finish<P, kMode>(t, acc);
+  }
+}
+
+template <int P, int kStep, bool kPermute>
+inline void grouped_outputs(const GroupedRow* g, int64_t output, int outputs) {
+  const int64_t first = g->low + output * g->src_step;
+  const int64_t last = first + (P - 1) * g->src_step + (g->taps - 1) * g->tap_step;
+  const bool whole = outputs == P && first >= 0 && last < g->columns && g->row_count > 0;
+  GroupedTile t = {g, output, 0, first, first * g->src_pixel, outputs, g->src_width, g->out_width};
+  // Blocks with the same number of channels.
+  const int64_t equal = g->src_last == g->src_width ? g->blocks : g->blocks - 1;
+  for (int64_t begin = 0; begin < g->blocks;) {
+    const int64_t end = begin < equal ? equal : g->blocks;
+    if (begin == equal) {
+      t.src_width = g->src_last;
+      t.out_width = g->out_last;
+    }
+    if (P < 7 || !whole) grouped_tile<P, kStep, kEdge, kPermute>(t, begin, end);
+    else if (t.src_width < kLanes || t.out_width < kLanes)
+      grouped_tile<P, kStep, kTail, kPermute>(t, begin, end);
+    else grouped_tile<P, kStep, kWhole, kPermute>(t, begin, end);
+    begin = end;
+  }
+}
+
+// Tiles of 7 or 8 outputs: they fill rows of 7, 14, 28, 56, and of any length from 42 on.
+template <int kStep, bool kPermute>
+inline void grouped_steps(const GroupedRow* g) {
+  for (int64_t output = 0; output < g->outputs;) {
+    const int64_t left = g->outputs - output, tiles = (left + 7) / 8;
+    const int n = left <= 4 ? 4 : left <= 7 * tiles ? 7 : 8;
+    const int outputs = static_cast<int>(left < n ? left : n);
+    if (n == 4) grouped_outputs<4, kStep, kPermute>(g, output, outputs);
+    else if (n == 7) grouped_outputs<7, kStep, kPermute>(g, output, outputs);
+    else grouped_outputs<8, kStep, kPermute>(g, output, outputs);
+    output += outputs;
+  }
+}
+
+void grouped_row(const GroupedRow* g) {
+  if (!g->lanes) return g->src_step == g->tap_step ? grouped_steps<1, false>(g) : grouped_steps<0, false>(g);
+  if (g->src_step == g->tap_step) grouped_steps<1, true>(g);
+  else if (g->src_step == 2 * g->tap_step) grouped_steps<2, true>(g);
+  else grouped_steps<0, true>(g);
+}
+
+constexpr GroupedKernels kGrouped = {&grouped_row};
