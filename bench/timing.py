@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,23 @@ class Pair:
     low: float
     high: float
     pairs: int
+
+
+def _processor_time() -> tuple[float, float, float]:
+    """Seconds so far: of all processors, of those that were busy, of this process and its children."""
+    ticks = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    hertz = os.sysconf("SC_CLK_TCK")
+    return sum(ticks) / hertz, (sum(ticks) - idle) / hertz, sum(os.times()[:4])
+
+
+_START = _processor_time()
+
+
+def taken_by_others() -> float:
+    """The share of the processors' time since the start that other processes (or other guests) took."""
+    total, busy, own = (now - then for now, then in zip(_processor_time(), _START, strict=True))
+    return max(0.0, (busy - own) / max(total, 1e-9))
 
 
 LONG = 0.25  # seconds: a call of that length warms itself
@@ -80,11 +98,13 @@ def report(rows: Sequence[dict[str, Any]], title: str, resolved: float, as_json:
     """Rows have "name", "flop" where that says something, and, per opponent, a Pair; a table, or JSON for compare.py."""
     if as_json:
         plain = [{k: asdict(v) if isinstance(v, Pair) else v for k, v in row.items()} for row in rows]
-        print(json.dumps({"title": title, "machine": machine(), "resolution": resolved, "rows": plain}, indent=1))
+        print(json.dumps({"title": title, "machine": machine(), "resolution": resolved, "others": taken_by_others(),
+                          "rows": plain}, indent=1))
         return
     opponents = list(dict.fromkeys(k for row in rows for k, v in row.items() if isinstance(v, Pair)))
     print(f"{title}; {machine()}")
-    print(f"ratio: how many times faster pyconv is, median of pairs (quartiles); resolution {resolved:.1%}")
+    print(f"ratio: how many times faster pyconv is, median of pairs (quartiles); resolution {resolved:.1%}; "
+          f"others took {taken_by_others():.0%} of the processors")
     width = max(len(row["name"]) for row in rows)
     print(f"{'':{width}}  {'ms':>9}  {'GFLOP/s':>8}  " + "  ".join(f"{o:>20}" for o in opponents))
     for row in rows:

@@ -60,3 +60,12 @@ def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     monkeypatch.setitem(bench_train.GRADIENT_TOLERANCE, "last", -1)
     with pytest.raises(SystemExit, match="wrong result"):
         bench_train.check(small, ours, {"torch": theirs})
+
+
+def test_operations(torch):
+    names = ["global_avg_pool 16x512x7x7", "cross_entropy 128x10", "dropout 32x9216", "sgd resnet18", "batch_norm 8x"]
+    rows = json.loads(bench("bench_ops.py", "--ops", *names, "--pairs", 2, "--json"))["rows"]
+    assert [row["name"].split()[0] for row in rows] == [
+        "batch_norm", "global_avg_pool", "cross_entropy", "sgd", "dropout"]
+    assert all(row["best torch"]["b"] > 0 for row in rows)
+    assert ["torch NHWC" in row for row in rows] == [True, True, True, False, True]
