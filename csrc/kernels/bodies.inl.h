@@ -5,6 +5,7 @@
 #include "kernels/gemm.inl.h"
 #include "kernels/dots.inl.h"
 #include "kernels/grouped.inl.h"
+#include "kernels/grouped_grad.inl.h"
 #include "kernels/elementwise.inl.h"
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"

@@ -37,8 +37,35 @@ struct GroupedRow {
   float* sum_squares;
 };
 
+// A stretch of outputs of one row: gradient and source column of output 0, tap 0.
+struct GroupedLine {
+  const float* gy;
+  int64_t low, outputs;
+};
+
+// The weight gradient of one block of lanes: for r < row_count, j < depth (output channels of the group),
+// taps t
+//   sums[r][j][t][lane] += sum over lines l, outputs o of
+//     gy[o][channel j of the lane's group] * rows[l][r][low + o * src_step + t * tap_step][lane]
+// where columns outside the row are left out.
+struct GroupedGrad {
+  const GroupedLine* lines;
+  const float* const* rows;  // [line][kGroupedRows], at column 0
+  int64_t line_count;
+  int row_count;  // 1 ... kGroupedRows
+  int64_t taps, tap_step, src_step;
+  int64_t columns, src_pixel, gy_pixel;
+  int64_t src_channel, gy_channel;  // of the block: floats after the pointers above
+  int64_t depth;
+  const int32_t* lanes;  // [depth][lane]: where in the gradient's vector channel j of the lane's group stands
+  int src_width, gy_width;
+  float* const* sums;  // per row
+};
+enum { kGroupedRows = 3 };
+
 struct GroupedKernels {
   void (*row)(const GroupedRow*);
+  void (*grad)(const GroupedGrad*);
 };
 
 }  // namespace pyconv

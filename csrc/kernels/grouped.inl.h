@@ -169,5 +169,3 @@ void grouped_row(const GroupedRow* g) {
   else if (g->src_step == 2 * g->tap_step) grouped_steps<2, true>(g);
   else grouped_steps<0, true>(g);
 }
-
-constexpr GroupedKernels kGrouped = {&grouped_row};

@@ -173,7 +173,7 @@ def test_the_plan_is_a_value_of_the_shape():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_groups_that_share_a_vector(c, k, groups, algorithm, stride):
     shape = core.conv_shape("conv", (2, c, 14, 14), (k, c // groups, 3, 3), (stride,) * 2, (1,) * 4, (1, 1), groups)
-    for what in ("forward", "grad_input"):
+    for what in ("forward", "grad_input", "grad_weight"):
         assert shape.plan(what)["algorithm"] == algorithm
 
 

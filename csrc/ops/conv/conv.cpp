@@ -26,10 +26,6 @@ FilterStrides filter_strides(const ConvShape& s, bool transposed) {
   return f;
 }
 
-bool in_lanes(const ConvPlan& plan) {
-  return plan.algorithm == ConvAlgorithm::kDepthwise || plan.algorithm == ConvAlgorithm::kGrouped;
-}
-
 // The epilogue, apart from the bias, of an output that no fast kernel has finished.
 void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
   const int64_t pixels = s.n * s.out_pixels();

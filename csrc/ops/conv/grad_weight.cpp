@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/conv/conv.h"
+#include "ops/conv/grouped.h"
 #include "ops/conv/plan.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
@@ -91,6 +92,7 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   }
   const ConvPlan plan = plan_weight_gradient(s, p);
   if (plan.algorithm == ConvAlgorithm::kReference) return ref::conv_grad_weight(s, gy, x, gw);
+  if (in_lanes(plan)) return grouped_grad_weight(p, plan, gy, x, gw);
   const Blocks blocks{p, plan};
   const int64_t panels = ceil_div(p.out_channels, int64_t{kernels().gemm.panel});
   Scratch<float> partials(plan.chunks * p.groups * group_floats);

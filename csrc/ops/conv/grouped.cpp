@@ -46,16 +46,6 @@ class PackedLanes {
   Scratch<float> memory_;
 };
 
-// [i][lane]: the lane of the source vector that holds channel i of the output lane's group.
-std::vector<int32_t> source_lanes(const RowProblem& p, const LaneBlocks& b) {
-  std::vector<int32_t> lanes;
-  for (int64_t i = 0; i < p.src_channels; ++i)
-    for (int64_t lane = 0; lane < b.lanes; ++lane)
-      lanes.push_back(
-          static_cast<int32_t>(lane < b.out_width ? lane / p.out_channels * p.src_channels + i : 0));
-  return lanes;
-}
-
 // The source rows under one row of outputs, and their taps.
 struct TapRows {
   std::vector<const float*> rows, filters;
@@ -87,6 +77,14 @@ int64_t classes(const RowAxis& x, int64_t outputs) {
 
 }  // namespace
 
+std::vector<int32_t> group_lanes(int64_t outer, int64_t inner, int64_t width, int64_t lanes) {
+  std::vector<int32_t> index;
+  for (int64_t i = 0; i < inner; ++i)
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      index.push_back(static_cast<int32_t>(lane < width ? lane / outer * inner + i : 0));
+  return index;
+}
+
 bool LaneBlocks::fit(const RowProblem& p) {
   return std::max(p.src_channels, p.out_channels) <= kernels().lanes;
 }
@@ -106,7 +104,8 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
              const float* weight, const ConvEpilogue& epilogue, float* out) {
   const LaneBlocks lanes(p);
   PackedLanes packed(p, lanes, filter, weight);
-  const std::vector<int32_t> index = source_lanes(p, lanes);
+  const std::vector<int32_t> index =
+      group_lanes(p.out_channels, p.src_channels, lanes.out_width, lanes.lanes);
   const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
   const int64_t src_pixel = p.groups * p.src_channels, channels = p.groups * p.out_channels;
   const int64_t x_tiles = ceil_div(x.count, plan.x_tile);

@@ -25,4 +25,12 @@ struct LaneBlocks {
 void grouped(const RowProblem& problem, const ConvPlan& plan, const FilterStrides& filter, const float* src,
              const float* weight, const ConvEpilogue& epilogue, float* out);
 
+// [channel of the group][lane]: where in a vector of groups with `inner` channels each that channel of the
+// lane's group stands, for lanes of groups with `outer` channels. Lanes from `width` on are not in use: 0.
+std::vector<int32_t> group_lanes(int64_t outer, int64_t inner, int64_t width, int64_t lanes);
+
+// gw for the given plan; `problem` is the forward one.
+void grouped_grad_weight(const RowProblem& problem, const ConvPlan& plan, const float* gy, const float* x,
+                         float* gw);
+
 }  // namespace pyconv

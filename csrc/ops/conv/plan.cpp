@@ -54,6 +54,19 @@ ConvPlan plan_lanes(const RowProblem& p) {
   return plan;
 }
 
+ConvPlan plan_lanes_gradient(const RowProblem& p) {
+  ConvPlan plan = plan_lanes(p);
+  const LaneBlocks lanes(p);
+  const int64_t units = p.rows() * ceil_div(p.axis[2].count, plan.x_tile);
+  const int64_t floats = lanes.blocks * lanes.lanes * p.taps() * p.out_channels;
+  const int64_t worthwhile = std::min(kMaxChunks, p.rows() * p.axis[2].count / kChunkPixels);
+  const int64_t affordable = std::min(worthwhile, kPartialFloats / std::max<int64_t>(floats, 1));
+  plan.chunks = std::clamp<int64_t>(affordable, 1, std::max<int64_t>(units, 1));
+  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.chunks), 1, lanes.blocks);
+  plan.workspace_bytes = plan.chunks * floats * 4;
+  return plan;
+}
+
 ConvPlan reference(const char* why) {
   ConvPlan plan;
   plan.algorithm = ConvAlgorithm::kReference;
@@ -89,6 +102,7 @@ ConvPlan plan_rows(const RowProblem& p, PlanMode) {
 }
 
 ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
+  if (lanes_fit(p)) return plan_lanes_gradient(p);
   ConvPlan plan;
   block_size(p, plan);
   if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");

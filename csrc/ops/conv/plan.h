@@ -24,6 +24,11 @@ struct ConvPlan {
   std::string why;
 };
 
+// Whether the algorithm puts several groups into a vector: see grouped.h.
+inline bool in_lanes(const ConvPlan& plan) {
+  return plan.algorithm == ConvAlgorithm::kDepthwise || plan.algorithm == ConvAlgorithm::kGrouped;
+}
+
 const char* name(ConvAlgorithm algorithm);
 
 // The plan of a whole pass; an input gradient with strides shows that of its first phase.
