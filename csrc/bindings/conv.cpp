@@ -189,6 +189,8 @@ py::dict plan_dict(const ConvShape& s, const std::string& pass, const std::strin
   out["algorithm"] = name(plan_.algorithm);
   out["rows_per_block"] = plan_.rows_per_block;
   out["x_tile"] = plan_.x_tile;
+  out["tile"] = plan_.tile;
+  out["tiles_per_block"] = plan_.tiles_per_block;
   out["parts"] = plan_.parts;
   out["chunks"] = plan_.chunks;
   out["workspace_bytes"] = plan_.workspace_bytes;

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/families.h"
+#include "core/algorithm.h"
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
@@ -14,6 +15,8 @@ void bind_runtime(py::module_& m) {
   m.def("isa", [] { return std::string(kernels().name); });
   m.def("available_isas", &available_isas);
   m.def("use_isa", &use_isa, py::arg("name"));
+  m.def("algorithm_choice", [] { return std::string(name(algorithm_choice())); });
+  m.def("use_algorithm", &use_algorithm, py::arg("name"));
   m.def("get_num_threads", &num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("threading_backend", &threading_backend);

@@ -6,6 +6,7 @@
 #include "kernels/dots.inl.h"
 #include "kernels/grouped.inl.h"
 #include "kernels/grouped_grad.inl.h"
+#include "kernels/winograd.inl.h"
 #include "kernels/elementwise.inl.h"
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"

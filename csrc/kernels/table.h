@@ -11,6 +11,7 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
+#include "kernels/winograd.h"
 
 namespace pyconv {
 
@@ -27,6 +28,7 @@ struct KernelTable {
   SoftmaxKernels softmax;
   RandomKernels random;
   OptimKernels optim;
+  WinogradKernels winograd;
 };
 
 }  // namespace pyconv

@@ -5,6 +5,7 @@ using Vec = __m256;
 using VecI = __m256i;  // 8 x int32
 using Mask = __m256;   // all bits of a lane set, or none
 
+inline void prefetch(const float* p) { __builtin_prefetch(p, 0, 2); }  // into the second-level cache
 inline Vec zero() { return _mm256_setzero_ps(); }
 inline Vec set1(float x) { return _mm256_set1_ps(x); }
 inline Vec load(const float* p) { return _mm256_loadu_ps(p); }

@@ -6,6 +6,7 @@ using Vec = __m512;
 using VecI = __m512i;  // 16 x int32
 using Mask = __mmask16;
 
+inline void prefetch(const float* p) { __builtin_prefetch(p, 0, 2); }  // into the second-level cache
 inline Vec zero() { return _mm512_setzero_ps(); }
 inline Vec set1(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }

@@ -9,6 +9,7 @@ typedef uint32_t VecU __attribute__((vector_size(16)));
 using Mask = VecI;  // all bits of a lane set, or none
 
 inline Vec set1(float x) { return Vec{x, x, x, x}; }
+inline void prefetch(const float* p) { __builtin_prefetch(p, 0, 2); }  // into the second-level cache
 inline Vec zero() { return set1(0.0f); }
 inline Vec load(const float* p) {
   Vec v;

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/row_gemm.h"
+#include "ops/conv/winograd.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -24,6 +25,13 @@ FilterStrides filter_strides(const ConvShape& s, bool transposed) {
     step *= s.filter[i];
   }
   return f;
+}
+
+void run(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
+         const float* w, const ConvEpilogue& epilogue, float* out) {
+  if (in_lanes(plan)) grouped(p, plan, filter, src, w, epilogue, out);
+  else if (in_tiles(plan)) winograd(p, plan, filter, src, w, epilogue, out);
+  else row_gemm(p, plan, filter, src, w, epilogue, out);
 }
 
 // The epilogue, apart from the bias, of an output that no fast kernel has finished.
@@ -55,7 +63,6 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const Conv
     ref::conv_forward(s, x, w, epilogue.bias, y);
     return finish(s, epilogue, y);
   }
-  const auto run = in_lanes(plan) ? grouped : row_gemm;
   run(p, plan, filter_strides(s, false), x, w, epilogue, y);
 }
 
@@ -72,11 +79,8 @@ void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const 
     });
   ConvEpilogue epilogue;
   epilogue.bias = bias;
-  for (const RowProblem& p : problems) {
-    const ConvPlan phase = plan_rows(p, PlanMode::kTrain);
-    const auto run = in_lanes(phase) ? grouped : row_gemm;
-    run(p, phase, filter_strides(s, true), gy, w, epilogue, gx);
-  }
+  for (const RowProblem& p : problems)
+    run(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, epilogue, gx);
 }
 
 }  // namespace pyconv

@@ -11,6 +11,7 @@
 #include "ops/conv/plan.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
+#include "ops/conv/winograd.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -93,6 +94,7 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   const ConvPlan plan = plan_weight_gradient(s, p);
   if (plan.algorithm == ConvAlgorithm::kReference) return ref::conv_grad_weight(s, gy, x, gw);
   if (in_lanes(plan)) return grouped_grad_weight(p, plan, gy, x, gw);
+  if (in_tiles(plan)) return winograd_grad_weight(p, plan, x, gy, gw);
   const Blocks blocks{p, plan};
   const int64_t panels = ceil_div(p.out_channels, int64_t{kernels().gemm.panel});
   Scratch<float> partials(plan.chunks * p.groups * group_floats);

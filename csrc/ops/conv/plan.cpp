@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
+#include "core/algorithm.h"
 #include "kernels/select.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
+#include "ops/conv/winograd_plan.h"
 #include "ops/gemm/panels.h"
 
 namespace pyconv {
@@ -67,6 +69,11 @@ ConvPlan plan_lanes_gradient(const RowProblem& p) {
   return plan;
 }
 
+// The estimate has to promise this much before its error and the larger rounding error are worth it.
+constexpr double kWinogradGain = 1.1;
+
+bool worthwhile(double gain) { return gain >= kWinogradGain && algorithm_choice() == AlgorithmChoice::kAuto; }
+
 ConvPlan reference(const char* why) {
   ConvPlan plan;
   plan.algorithm = ConvAlgorithm::kReference;
@@ -81,12 +88,15 @@ const char* name(ConvAlgorithm algorithm) {
     case ConvAlgorithm::kRowGemm: return "row_gemm";
     case ConvAlgorithm::kDepthwise: return "depthwise";
     case ConvAlgorithm::kGrouped: return "grouped";
+    case ConvAlgorithm::kWinograd: return "winograd";
+    case ConvAlgorithm::kWinogradPanels: return "winograd_panels";
     case ConvAlgorithm::kReference: return "reference";
   }
   return "?";
 }
 
 ConvPlan plan_rows(const RowProblem& p, PlanMode) {
+  if (worthwhile(winograd_gain(p))) return plan_winograd(p);
   if (lanes_fit(p)) return plan_lanes(p);
   ConvPlan plan;
   block_size(p, plan);
@@ -102,6 +112,7 @@ ConvPlan plan_rows(const RowProblem& p, PlanMode) {
 }
 
 ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
+  if (worthwhile(winograd_weight_gain(p))) return plan_winograd_weight(p);
   if (lanes_fit(p)) return plan_lanes_gradient(p);
   ConvPlan plan;
   block_size(p, plan);

@@ -3,6 +3,7 @@
 // that the bits of a result depend on nothing else.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/shape.h"
@@ -12,12 +13,15 @@ namespace pyconv {
 enum class Pass { kForward, kGradInput, kGradWeight };
 // kTrain: weights change with every step. kCached: what is derived from them may be kept.
 enum class PlanMode { kTrain, kCached };
-enum class ConvAlgorithm { kRowGemm, kDepthwise, kGrouped, kReference };
+// kWinogradPanels: for filters so large that they are transformed piece by piece, where they are used.
+enum class ConvAlgorithm { kRowGemm, kDepthwise, kGrouped, kWinograd, kWinogradPanels, kReference };
 
 struct ConvPlan {
   ConvAlgorithm algorithm = ConvAlgorithm::kRowGemm;
   int64_t rows_per_block = 1;   // output rows (n, z, y) that a block works on
   int64_t x_tile = 1;           // output columns that a block works on
+  int tile = 0;                 // outputs per axis of a Winograd tile
+  int64_t tiles_per_block = 1;  // Winograd tiles that a block works on
   int64_t parts = 1;            // into which the panels of all groups are split
   int64_t chunks = 1;           // partial sums of a weight gradient, merged in order
   int64_t workspace_bytes = 0;  // packed weights, or partial sums
@@ -27,6 +31,11 @@ struct ConvPlan {
 // Whether the algorithm puts several groups into a vector: see grouped.h.
 inline bool in_lanes(const ConvPlan& plan) {
   return plan.algorithm == ConvAlgorithm::kDepthwise || plan.algorithm == ConvAlgorithm::kGrouped;
+}
+
+// Whether the algorithm works on tiles: see winograd.h.
+inline bool in_tiles(const ConvPlan& plan) {
+  return plan.algorithm == ConvAlgorithm::kWinograd || plan.algorithm == ConvAlgorithm::kWinogradPanels;
 }
 
 const char* name(ConvAlgorithm algorithm);

@@ -1,0 +1,80 @@
+// Arguments and table of the Winograd kernels. Plain structs: every instruction set includes this file.
+// What the transforms are, and why, stands in winograd.inl.h.
+//
+// A tile has kWinogradPoints points per axis that is transformed: 6 x 6 planes, or 6 where only x is.
+// Whatever holds transformed tiles does so by planes: value (plane, tile, channel) at plane * plane_pitch +
+// tile * tile_pitch + channel.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/gemm.h"
+
+namespace pyconv {
+
+constexpr int kWinogradPoints = 6;
+// Outputs per axis of a tile: 2 (with 5 taps) to 5 (with 2 taps).
+constexpr int kWinogradMaxTile = 5;
+constexpr int kMaxFilterTaps = 64;
+
+// A row of neighbouring tiles of an image, in units of the image that the tiles see (with dilation: every
+// d-th pixel). Tile t begins at column t * m; pixels outside the given rows and columns are zero.
+struct TileRow {
+  const float* image;
+  int64_t origin;                    // pixel (0, 0) of tile 0, in floats after `image`
+  int64_t row_pitch, column_pitch;   // floats
+  int64_t row_begin, row_end;        // of a tile's rows, those that exist
+  int64_t column_begin, column_end;  // of the columns counted from tile 0
+  int64_t tiles, channels;
+  float* planes;
+  int64_t tile_pitch, plane_pitch;
+};
+
+// The way back: planes of output tiles, summed up to m x m pixels each; the epilogue finishes them.
+struct TileOutput {
+  const float* planes;
+  int64_t tile_pitch, plane_pitch;
+  float* y;                         // the first pixel of tile 0
+  int64_t row_pitch, column_pitch;  // floats
+  const float* residual;            // laid out as y, or null; that of `epilogue` is not looked at
+  int64_t rows, columns;            // of pixels that exist, over all tiles
+  int64_t tiles;
+  int channels;
+  const Epilogue* epilogue;  // or null
+};
+
+// U = G g G^T for each source channel and each column (output channel) of a panel.
+struct FilterTransform {
+  const float* w;
+  int64_t column_stride, source_stride;  // floats
+  int filter_taps;                       // of one filter, contiguous
+  const int* taps;                       // where among them the taps stand that are transformed, row by row
+  int64_t sources;
+  int columns;
+  float*
+      u;  // (plane, source, column) at plane * plane_pitch + source * ld + column; zero from `columns` to ld
+  int64_t ld, plane_pitch;
+};
+
+// gw = A^T m A for each source channel and column; m as u above.
+struct FilterGradient {
+  const float* m;
+  int64_t ld, plane_pitch;
+  int64_t sources;
+  int columns;
+  float* gw;
+  int64_t column_stride, source_stride;
+};
+
+// Indexed by [transforms both axes?][m]; the filter has 7 - m taps per axis.
+struct WinogradKernels {
+  template <class Args>
+  using Table = void (*[2][kWinogradMaxTile + 1])(const Args*);
+  Table<TileRow> source;           // B^T d B, tiles overlap
+  Table<TileRow> output_gradient;  // the m x m pixels of a tile, evaluated at the points
+  Table<TileOutput> output;
+  Table<FilterTransform> filter;
+  Table<FilterGradient> filter_gradient;
+};
+
+}  // namespace pyconv
