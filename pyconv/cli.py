@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pyconv.commands import Interrupted, UserError
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "doctor")
+COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "doctor")
+COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor")
 RUN_FILES = {"weights.safetensors", "config.json", "history.csv", "curves.png", "filters.png", "confusion.png"}
 
 
@@ -219,6 +219,39 @@ def test_summary(tmp_path):
     assert found["total_macs"] == 416520
 
 
+def test_bench_measures_a_layer(tmp_path):
+    args = ("bench", "--layer", "2,8,12,10,6", "--kernel", "3,5", "--stride", "2,1", "--groups", 2, "--threads", 2)
+    found = document(pyconv(*args, "--json", cwd=tmp_path))
+    assert found["threads"] == 2
+    (layer,) = found["layers"]
+    assert layer["weight_shape"] == [6, 4, 3, 5]
+    assert layer["padding"] == [1, 2]
+    assert layer["output_shape"] == [2, 6, 6, 10]
+    assert layer["macs"] == 2 * 6 * 6 * 10 * 4 * 15
+    for name in ("forward", "grad_input", "grad_weight"):
+        values = layer["passes"][name]
+        assert 0 < values["error"] <= 1
+        assert values["gflops"] == pytest.approx(2 * layer["macs"] / values["ms"] / 1e6)
+    lines = pyconv(*args, cwd=tmp_path).stdout.splitlines()
+    assert re.fullmatch(r"(scalar|avx2|avx512), 2 threads, float32", lines[0])
+    assert lines[1] == ("layer: 2x8x12x10, filter 6x4x3x5, stride 2x1, padding 1x2, 2 groups -> 2x6x6x10, "
+                        "43,200 multiply-adds a pass")
+    assert re.match(r"  weight gradient +\d+\.\d{3} ms +\d+\.\d GFLOP/s  \w+: .+", lines[4])
+    assert len(lines) == 5
+
+
+def test_bench_explains_a_model_without_running_it(tmp_path):
+    found = document(pyconv("bench", "--model", "lenet5", "--batch", 100_000, "--explain", "--json", cwd=tmp_path))
+    assert [(entry["name"], entry["input_shape"]) for entry in found["layers"]] == [
+        ("conv1", [100_000, 1, 32, 32]), ("conv2", [100_000, 6, 14, 14])]
+    plan = found["layers"][0]["passes"]["grad_weight"]
+    assert set(plan) == {"plan"}
+    assert {"algorithm", "why", "workspace_bytes"} <= set(plan["plan"])
+    text = pyconv("bench", "--model", "lenet5", "--explain", cwd=tmp_path).stdout
+    assert "conv2: 1x6x14x14, filter 16x6x5x5 -> 1x16x10x10, 240,000 multiply-adds a pass" in text
+    assert re.search(r"^  input gradient +\w+: .*\n +rows per block \d+, .*workspace bytes [\d,]+$", text, re.M)
+
+
 def test_doctor(tmp_path):
     found = document(pyconv("doctor", "--json", cwd=tmp_path, env={"PYCONV_NUM_THREADS": "3", "PYCONV_ISA": "scalar"}))
     assert found["isa"] == "scalar"
@@ -256,6 +289,17 @@ def test_doctor(tmp_path):
     (("summary", "lenett5"), r"unknown model 'lenett5': did you mean 'lenet5'\?"),
     (("summary", "lenet5", "--input-size", "1", "2", "2"), r"not fit that input size: conv1 \(Conv2d\): \[conv2d\]"),
     (("summary", "lenet5", "--input-size", "0", "32", "32"), r"--input-size"),
+    (("bench",), r"one of the arguments --layer --model is required"),
+    (("bench", "--layer", "1,2,3,4"), r"argument --layer: 1,2,3,4 has 4 numbers, expected the five of N,C,H,W,K"),
+    (("bench", "--layer", "1,2,x,4,5"), r"argument --layer: invalid"),
+    (("bench", "--layer", "1,2,0,4,5"), r"argument --layer: 1,2,0,4,5 is not in 1..1000000"),
+    (("bench", "--layer", "1,3,8,8,4", "--groups", "2"), r"--groups 2 does not divide the 3 channels"),
+    (("bench", "--layer", "1,4,8,8,3", "--groups", "2"), r"\[conv2d\] groups is 2, which does not divide the 3 output"),
+    (("bench", "--layer", "1,4,8,8,3", "--kernel", "3,3,3"), r"argument --kernel: 3,3,3 has 3 numbers"),
+    (("bench", "--layer", "1,4,2,2,3", "--padding", "0"), r"\[conv2d\] the filter spans 3 in height but x .* only has 2"),
+    (("bench", "--layer", "1000000,1000,1000,1000,3"), r"\[conv2d\] shape .* needs more than"),
+    (("bench", "--layer", "10000,100,1000,1000,3"), r"layer: the arrays do not fit into memory"),
+    (("bench", "--model", "lenett5"), r"unknown model 'lenett5': did you mean 'lenet5'\?"),
 ])
 def test_mistakes(tmp_path, args, match):
     (tmp_path / "file").write_text("here")

@@ -114,15 +114,31 @@ def summary(model: Module, input_size: Any, dtype: Any = None) -> Summary:
     if not isinstance(model, Module):
         raise TypeError(f"[summary] model is {type(model).__name__}, expected a Module")
     sizes = _sizes(input_size)
-    kind = float_dtype(dtype, "summary")
-    watch = _Watch(model)
-    with watch.attached(), no_grad():
-        inputs = [watch.known(Tensor(None, meta=(size, kind))) for size in sizes]
-        model(*inputs)
+    watch = _watched(model, sizes, float_dtype(dtype, "summary"))
     every = {id(p): p for p in model.parameters()}.values()
     return Summary(type(model).__name__, sizes[0] if len(sizes) == 1 else sizes, watch.all_rows(),
                    sum(map(_count, every)), sum(_count(p) for p in every if p.requires_grad),
                    sum(_count(p) * p.dtype.itemsize for p in every))
+
+
+def convolutions(model: Module, input_size: Any) -> list[tuple[str, Any]]:
+    """The convolutions that a model runs, in order: the module's path, and the shape record of the operation.
+
+    Found as `summary` finds its rows. Transposed convolutions are left out.
+
+    >>> from pyconv import nn
+    >>> [(path, record.output_shape) for path, record in convolutions(nn.Sequential(nn.Conv2d(1, 6, 5)), (1, 1, 9, 9))]
+    [('0', (1, 6, 5, 5))]
+    """
+    return _watched(model, _sizes(input_size), np.dtype("float32")).convolutions
+
+
+def _watched(model: Module, sizes: list[Shape], kind: np.dtype) -> _Watch:
+    """A run on shapes alone."""
+    watch = _Watch(model)
+    with watch.attached(), no_grad():
+        model(*[watch.known(Tensor(None, meta=(size, kind))) for size in sizes])
+    return watch
 
 
 class _Call:
@@ -142,6 +158,7 @@ class _Watch:
         self.model = model
         self.names = {id(module): name for name, module in model.named_modules()}
         self.rows: list[Row] = []
+        self.convolutions: list[tuple[str, Any]] = []
         self.counted: set[int] = set()  # parameters that stand in a row
         self.called: set[int] = set()  # modules
         self.stack: list[_Call] = []
@@ -206,6 +223,8 @@ class _Watch:
             return
         if self.stack:
             self.stack[-1].macs += ctx.record.macs
+            if op.name == "conv":
+                self.convolutions.append((self.names[id(self.stack[-1].module)], ctx.record.core))
         known = [self.fields.get(id(x)) for x in inputs if isinstance(x, Tensor)]
         fields = [field for field in known if field is not None]
         for output in outputs:
