@@ -15,7 +15,7 @@ inline float add_lanes(Vec v) {
 }
 
 template <int F, int M>
-inline void dot_tile(const DotArgs* g, int64_t few, int64_t many) {
+__attribute__((always_inline)) inline void dot_tile(const DotArgs* g, int64_t few, int64_t many) {
   const float *a[F], *b[M];
   for (int i = 0; i < F; ++i) a[i] = g->few + (few + i) * g->few_stride;
   for (int j = 0; j < M; ++j) b[j] = g->many + (many + j) * g->many_stride;
