@@ -178,6 +178,19 @@ def test_groups_that_share_a_vector(c, k, groups, algorithm, stride):
         assert shape.plan(what)["algorithm"] == expected
 
 
+@pytest.mark.parametrize(("x", "w", "stride", "padding", "algorithm"), [
+    ((8, 128, 7, 7), (128, 128, 1, 1), 1, 0, "product"),
+    ((8, 128, 7, 7), (127, 128, 1, 1), 1, 0, "row_gemm"),  # too narrow
+    ((8, 128, 7, 7), (128, 128, 1, 1), 2, 0, "row_gemm"),  # not all pixels
+    ((8, 128, 7, 7), (128, 128, 1, 1), 1, 1, "row_gemm"),  # more than all
+    ((8, 256, 7, 7), (256, 128, 1, 1), 1, 0, "row_gemm"),  # groups
+    ((8, 128, 56, 56), (128, 128, 1, 1), 1, 0, "row_gemm"),  # a long sum
+])
+def test_a_weight_gradient_as_one_product(x, w, stride, padding, algorithm):
+    shape = core.conv_shape("conv", x, w, (stride,) * 2, (padding,) * 4, (1, 1), x[1] // w[1])
+    assert shape.plan("grad_weight")["algorithm"] == algorithm
+
+
 def test_float64_has_no_fused_epilogue():
     x = np.ones((1, 1, 3, 3))
     shape = core.conv_shape("conv", x.shape, (1, 1, 1, 1), (1, 1), (0,) * 4, (1, 1), 1)

@@ -90,6 +90,7 @@ SAMPLES = [
     _sample("group-5x7", (1, 20, 9, 17), (20, 4, 5, 7), padding=(2, 3), groups=5),
     _sample("1x1", (2, 5, 4, 3), (7, 5, 1, 1)),
     _sample("1x1-stride", (2, 5, 5, 5), (7, 5, 1, 1), stride=2),
+    _sample("1x1-product", (2, 129, 2, 3), (131, 129, 1, 1)),
     _sample("1x1-map", (3, 5, 1, 1), (7, 5, 1, 1)),
     _sample("filter-is-map", (2, 3, 5, 4), (6, 3, 5, 4)),
     _sample("one-channel", (2, 1, 9, 9), (6, 1, 5, 5), padding=2),

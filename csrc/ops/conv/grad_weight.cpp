@@ -12,6 +12,7 @@
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
 #include "ops/conv/winograd.h"
+#include "ops/gemm/gemm.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -93,6 +94,12 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   }
   const ConvPlan plan = plan_weight_gradient(s, p);
   if (plan.algorithm == ConvAlgorithm::kReference) return ref::conv_grad_weight(s, gy, x, gw);
+  if (plan.algorithm == ConvAlgorithm::kProduct) {
+    const int64_t pixels = p.rows() * p.axis[2].count;
+    const View vx = dense_view(const_cast<float*>(x), DType::kFloat32, {pixels, p.src_channels}, false);
+    const View vgy = dense_view(const_cast<float*>(gy), DType::kFloat32, {pixels, p.out_channels}, false);
+    return gemm(permute(vgy, {1, 0}), vx, nullptr, gw);
+  }
   if (in_lanes(plan)) return grouped_grad_weight(p, plan, gy, x, gw);
   if (in_tiles(plan)) return winograd_grad_weight(p, plan, x, gy, gw);
   const Blocks blocks{p, plan};

@@ -86,6 +86,7 @@ ConvPlan reference(const char* why) {
 const char* name(ConvAlgorithm algorithm) {
   switch (algorithm) {
     case ConvAlgorithm::kRowGemm: return "row_gemm";
+    case ConvAlgorithm::kProduct: return "product";
     case ConvAlgorithm::kDepthwise: return "depthwise";
     case ConvAlgorithm::kGrouped: return "grouped";
     case ConvAlgorithm::kWinograd: return "winograd";
@@ -111,7 +112,30 @@ ConvPlan plan_rows(const RowProblem& p, PlanMode) {
   return plan;
 }
 
+namespace {
+
+// A weight gradient gy^T x of which both sides are dense matrices, large enough to be worth turning and
+// packing, with so few pixels that their sum need not be split. On one thread, of PyTorch: 2048 -> 512 on
+// 8x7x7 0.6 -> 0.9, 1024 -> 256 on 8x14x14 0.85 -> 1.07.
+bool one_product(const RowProblem& p) {
+  constexpr int64_t kMostPixels = 4096, kLeastChannels = 128;
+  const bool steps = p.axis[0].src_step == 1 && p.axis[1].src_step == 1 && p.axis[2].src_step == 1;
+  return p.groups == 1 && p.taps() == 1 && steps && p.inside() && p.axis[0].count == p.axis[0].src_size &&
+         p.axis[1].count == p.axis[1].src_size && p.axis[2].count == p.axis[2].src_size &&
+         p.rows() * p.axis[2].count <= kMostPixels &&
+         std::min(p.src_channels, p.out_channels) >= kLeastChannels;
+}
+
+}  // namespace
+
 ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
+  if (one_product(p)) {
+    ConvPlan plan;
+    plan.algorithm = ConvAlgorithm::kProduct;
+    plan.workspace_bytes = p.rows() * p.axis[2].count * (p.src_channels + p.out_channels) * 4;
+    plan.why = "one tap, few pixels: a matrix product";
+    return plan;
+  }
   if (worthwhile(winograd_weight_gain(p))) return plan_winograd_weight(p);
   if (lanes_fit(p)) return plan_lanes_gradient(p);
   ConvPlan plan;

@@ -13,8 +13,9 @@ namespace pyconv {
 enum class Pass { kForward, kGradInput, kGradWeight };
 // kTrain: weights change with every step. kCached: what is derived from them may be kept.
 enum class PlanMode { kTrain, kCached };
-// kWinogradPanels: for filters so large that they are transformed piece by piece, where they are used.
-enum class ConvAlgorithm { kRowGemm, kDepthwise, kGrouped, kWinograd, kWinogradPanels, kReference };
+// kProduct: one matrix product over all pixels. kWinogradPanels: for filters so large that they are
+// transformed piece by piece, where they are used.
+enum class ConvAlgorithm { kRowGemm, kProduct, kDepthwise, kGrouped, kWinograd, kWinogradPanels, kReference };
 
 struct ConvPlan {
   ConvAlgorithm algorithm = ConvAlgorithm::kRowGemm;

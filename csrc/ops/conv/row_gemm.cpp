@@ -46,6 +46,8 @@ class PackedFilter {
     const int64_t columns = layout_.columns(panel), ld = layout_.ld(panel), tap_rows = p.src_channels * ld;
     const int64_t tap_count = static_cast<int64_t>(taps.size());
     float* out = packed + layout_.offset(panel);
+    if (tap_count == 1)
+      return pack_panel(layout_, panel, c0, c1, weight + taps[0], w.src, w.out, out + c0 * ld);
     const float* in = weight + panel * layout_.width * w.out;
     for (int64_t square = c0; square < c1; square += kSquare) {
       const int64_t c_end = std::min(c1, square + kSquare);
