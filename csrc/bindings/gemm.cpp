@@ -62,6 +62,7 @@ void bind_gemm(py::module_& m) {
         return product("linear", "input", "weight", x, weight, bias, false, true);
       },
       py::arg("x"), py::arg("weight"), py::arg("bias"));
+  m.def("multiply_adds", &multiply_adds, py::arg("steps"), py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace pyconv

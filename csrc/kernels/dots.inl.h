@@ -63,4 +63,15 @@ inline void dot_blocks(const DotArgs* g, int64_t few) {
 
 void dots(const DotArgs* g) { dot_blocks<kFewTile>(g, 0); }
 
-constexpr GemmKernels kGemm = {kMaxVectors * kLanes, &row_gemm, &outer_gemm, &dots};
+// Nothing but multiply-adds, `steps` times 16 vectors in registers: what no product can exceed.
+float multiply_adds(int64_t steps, float x) {
+  Vec acc[16];
+  for (int i = 0; i < 16; ++i) acc[i] = set1(x);
+  const Vec a = set1(x), b = set1(1.0f - x);
+  for (int64_t t = 0; t < steps; ++t)
+    for (int i = 0; i < 16; ++i) acc[i] = fma(acc[i], a, b);
+  for (int i = 1; i < 16; ++i) acc[0] = add(acc[0], acc[i]);
+  return add_lanes(acc[0]);
+}
+
+constexpr GemmKernels kGemm = {kMaxVectors * kLanes, &row_gemm, &outer_gemm, &dots, &multiply_adds};

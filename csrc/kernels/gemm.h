@@ -70,6 +70,7 @@ struct GemmKernels {
   void (*row_gemm)(const RowGemmArgs*);
   void (*outer_gemm)(const OuterGemmArgs*);
   void (*dots)(const DotArgs*);
+  float (*multiply_adds)(int64_t steps, float x);  // 16 vectors per step, in registers, for measurements
 };
 
 }  // namespace pyconv

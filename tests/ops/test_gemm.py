@@ -72,3 +72,8 @@ def test_few_rows_by_dot_products(isa, m):
 def test_an_empty_sum_is_zero():
     assert core.gemm(np.ones((2, 0), "f"), np.ones((0, 3), "f")).tolist() == [[0, 0, 0]] * 2
     assert core.linear(np.ones((2, 0), "f"), np.ones((3, 0), "f"), np.float32([1, 2, 3])).tolist() == [[1, 2, 3]] * 2
+
+
+def test_the_measured_limit_counts_its_multiply_adds(isa):
+    lanes = {"scalar": 4, "avx2": 8, "avx512": 16}[isa]
+    assert core.multiply_adds(10) == core.get_num_threads() * 10 * 16 * lanes

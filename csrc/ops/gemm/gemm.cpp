@@ -1,7 +1,11 @@
 // c = a b: which of the two products, by shape and memory order alone.
 #include "ops/gemm/gemm.h"
 
+#include <vector>
+
 #include "core/arena.h"
+#include "core/parallel.h"
+#include "kernels/select.h"
 #include "ops/gemm/panels.h"
 #include "ops/gemm/products.h"
 
@@ -31,6 +35,14 @@ void gemm(const View& a, const View& b, const float* bias, float* c) {
     return gemm_dots(with_rows(a, a_memory), with_rows(permute(b, {1, 0}), b_memory), bias, c);
   }
   gemm_packed(a, b, bias, c);
+}
+
+int64_t multiply_adds(int64_t steps) {
+  const int threads = num_threads();
+  std::vector<float> sink(static_cast<size_t>(threads));
+  parallel_for(threads,
+               [&](int64_t i) { sink[static_cast<size_t>(i)] = kernels().gemm.multiply_adds(steps, 0.9f); });
+  return threads * steps * 16 * kernels().lanes;
 }
 
 }  // namespace pyconv
