@@ -37,7 +37,7 @@ def test_any_leading_dimension_and_stride(isa):
 
 
 @pytest.mark.parametrize(("m", "k", "n"), [(301, 700, 333), (64, 2100, 64), (96, 70, 700), (13, 300, 400),
-                                           (400, 300, 3), (700, 1030, 5), (40, 4, 3000)])
+                                           (400, 300, 3), (700, 1030, 5), (40, 4, 3000), (5, 50, 2500)])
 def test_same_bits_for_any_thread_count(isa, m, k, n):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((m, k)).astype("f"), rng.standard_normal((k, n)).astype("f")
@@ -67,6 +67,18 @@ def test_few_rows_by_dot_products(isa, m):
             assert np.abs(core.linear(x, w, bias) - (want + bias)).max() <= limit
             assert np.abs(core.gemm(w, x, False, True) - want.T).max() <= limit
             assert np.abs(core.gemm(w, np.ascontiguousarray(x.T)) - want.T).max() <= limit
+
+
+@pytest.mark.parametrize("m", [1, 3, 8, 9])
+def test_few_rows_times_a_matrix_where_it_lies(isa, m):
+    """Depths around the pieces of 16, widths around the vector and the stretch of a task; bias; rows not dense."""
+    rng = np.random.default_rng(m)
+    for k in (1, 15, 16, 33):
+        for n in (5, 64, 130, 1024, 1040, 1049):
+            a, big = rng.standard_normal((m, k)).astype("f"), rng.standard_normal((k, n + 7)).astype("f")
+            for b in (big[:, 3 : 3 + n], np.ascontiguousarray(big[:, :n])):
+                want = a.astype("d") @ b.astype("d")
+                assert np.abs(core.gemm(a, b) - want).max() <= 32 * EPS * k**0.5 * np.abs(a).max() * np.abs(b).max()
 
 
 def test_an_empty_sum_is_zero():
