@@ -66,6 +66,10 @@ enum { kGroupedRows = 3 };
 struct GroupedKernels {
   void (*row)(const GroupedRow*);
   void (*grad)(const GroupedGrad*);
+  // to[c][lane < width] = from[low + c][lane] for c < columns, zero outside the row's `size` columns and from
+  // lane `width` on.
+  void (*copy)(const float* from, int64_t pixel, int width, int64_t size, int64_t low, int64_t columns,
+               float* to);
 };
 
 }  // namespace pyconv

@@ -117,7 +117,7 @@ inline void grouped_tile(GroupedTile t, int64_t begin, int64_t end) {
           grouped_taps<1, P, 0, kMode, kPermute>(t, src, w, tap, acc);
       }
     }
-    if (g->row_count > 0) {  // what the next tile reads
+    if (!kPermute && g->row_count > 0) {  // what the next tile reads
       const float* next = g->rows[g->row_count - 1] + t.offset +
                           (P * g->src_step + (g->taps - 1) * g->tap_step) * g->src_pixel;
 #pragma GCC unroll 32
@@ -134,7 +134,7 @@ inline void grouped_outputs(const GroupedRow* g, int64_t output, int outputs) {
   const bool whole = outputs == P && first >= 0 && last < g->columns && g->row_count > 0;
   GroupedTile t = {g, output, 0, first, first * g->src_pixel, outputs, g->src_width, g->out_width};
   // Blocks with the same number of channels.
-  const int64_t equal = g->src_last == g->src_width ? g->blocks : g->blocks - 1;
+  const int64_t equal = g->out_last == g->out_width ? g->blocks : g->blocks - 1;
   for (int64_t begin = 0; begin < g->blocks;) {
     const int64_t end = begin < equal ? equal : g->blocks;
     if (begin == equal) {
@@ -168,4 +168,16 @@ void grouped_row(const GroupedRow* g) {
   if (g->src_step == g->tap_step) grouped_steps<1, true>(g);
   else if (g->src_step == 2 * g->tap_step) grouped_steps<2, true>(g);
   else grouped_steps<0, true>(g);
+}
+
+void grouped_copy(const float* from, int64_t pixel, int width, int64_t size, int64_t low, int64_t columns,
+                  float* to) {
+  int64_t c = 0;
+  for (; c < columns && low + c < 0; ++c) store(to + c * kLanes, zero());
+  for (; c < columns && low + c < size; ++c) {
+    const float* p = from + (low + c) * pixel;
+    __builtin_prefetch(p + width, 0, 2);  // the next block's
+    store(to + c * kLanes, width == kLanes ? load(p) : load_n(p, width));
+  }
+  for (; c < columns; ++c) store(to + c * kLanes, zero());
 }

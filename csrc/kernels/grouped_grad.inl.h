@@ -145,4 +145,4 @@ void grouped_grad(const GroupedGrad* g) {
   else grouped_grad_vectors<false>(g);
 }
 
-constexpr GroupedKernels kGrouped = {&grouped_row, &grouped_grad};
+constexpr GroupedKernels kGrouped = {&grouped_row, &grouped_grad, &grouped_copy};

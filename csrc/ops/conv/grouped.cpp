@@ -8,6 +8,7 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
+#include "ops/conv/lane_strip.h"
 
 namespace pyconv {
 namespace {
@@ -50,8 +51,10 @@ class PackedLanes {
 struct TapRows {
   std::vector<const float*> rows, filters;
 
-  void find(const RowProblem& p, const float* src, const float* filter, int64_t n, int64_t z, int64_t y,
-            int64_t row_floats, int64_t filter_floats) {
+  // `row(r)` is the source of row r, counted over (n, z, y).
+  template <class Row>
+  void find(const RowProblem& p, int64_t n, int64_t z, int64_t y, const float* filter, int64_t filter_floats,
+            Row&& row) {
     const RowAxis &az = p.axis[0], &ay = p.axis[1];
     rows.clear();
     filters.clear();
@@ -61,7 +64,7 @@ struct TapRows {
       for (int64_t ty = 0; ty < ay.taps; ++ty) {
         const int64_t iy = ay.low(y) + ty * ay.tap_step;
         if (iy < 0 || iy >= ay.src_size) continue;
-        rows.push_back(src + ((n * az.src_size + iz) * ay.src_size + iy) * row_floats);
+        rows.push_back(row((n * az.src_size + iz) * ay.src_size + iy));
         filters.push_back(filter + (tz * ay.taps + ty) * filter_floats);
       }
     }
@@ -114,11 +117,8 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
   Scratch<float> sums(epilogue.sum ? blocks * channels * 2 : 0);
   if (epilogue.sum) std::fill_n(sums.data(), blocks * channels * 2, 0.0f);
   const bool depthwise = p.src_channels == 1 && p.out_channels == 1;
-  // The filter of so many blocks of lanes stays in the first-level cache while the rows pass by.
-  constexpr int64_t kFilterFloats = 4096;
-  const int64_t together =
-      depthwise ? lanes.blocks
-                : std::max<int64_t>(1, kFilterFloats / std::max<int64_t>(1, packed.block_floats()));
+  // Without copies all blocks of a pixel are read together, as they lie in memory.
+  const int64_t together = plan.copied_rows > 0 ? 1 : lanes.blocks;
 
   parallel_for(blocks * plan.parts, [&](int64_t task) {
     const int64_t at = task / plan.parts, part = task % plan.parts;
@@ -126,24 +126,28 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
                   row1 = std::min(p.rows(), row0 + plan.rows_per_block);
     const int64_t x0 = at % x_tiles * plan.x_tile, x1 = std::min(x.count, x0 + plan.x_tile);
     const int64_t split = classes(x, x1 - x0), part_end = lanes.blocks * (part + 1) / plan.parts;
+    const bool copied = plan.copied_rows > 0;
+    const int64_t columns = x.extent(x1 - x0);
+    LaneStrip strip(copied ? plan.copied_rows * z.taps * y.taps : 0, columns);
     TapRows taps;
     GroupedRow g{};
     g.taps = x.taps;
     g.tap_step = x.tap_step;
     g.src_step = x.src_step * split;
-    g.columns = x.src_size;
-    g.src_pixel = src_pixel;
+    g.columns = copied ? columns : x.src_size;
+    g.src_pixel = copied ? lanes.lanes : src_pixel;
     g.filter_block = packed.block_floats();
     g.depth = p.src_channels;
     g.lanes = depthwise ? nullptr : index.data();
     g.out_pixel = x.out_step * split * channels;
-    g.src_width = static_cast<int>(lanes.src_width);
+    g.src_width = static_cast<int>(copied ? lanes.lanes : lanes.src_width);
     g.out_width = static_cast<int>(lanes.out_width);
     g.relu = epilogue.relu;
     for (int64_t block = lanes.blocks * part / plan.parts; block < part_end; block += together) {
       const int64_t stop = std::min(part_end, block + together), channel = block * lanes.out_width;
       g.blocks = stop - block;
-      g.src_last = static_cast<int>(stop == lanes.blocks ? lanes.src_last : lanes.src_width);
+      const int src_last = static_cast<int>(stop == lanes.blocks ? lanes.src_last : lanes.src_width);
+      g.src_last = copied ? g.src_width : src_last;
       g.out_last = static_cast<int>(stop == lanes.blocks ? lanes.out_last : lanes.out_width);
       if (epilogue.bias) g.bias = epilogue.bias + channel;
       if (epilogue.shift) g.shift = epilogue.shift + channel;
@@ -154,8 +158,11 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
       for (int64_t row = row0; row < row1; ++row) {
         poll_interrupt();
         const int64_t yy = row % y.count, zz = row / y.count % z.count, n = row / y.count / z.count;
-        taps.find(p, src + block * lanes.src_width, packed.block(block), n, zz, yy, x.src_size * src_pixel,
-                  x.taps * p.src_channels * lanes.lanes);
+        if (copied && (row - row0) % plan.copied_rows == 0) strip.clear();
+        taps.find(p, n, zz, yy, packed.block(block), x.taps * p.src_channels * lanes.lanes, [&](int64_t r) {
+          const float* from = src + r * x.src_size * src_pixel + block * lanes.src_width;
+          return copied ? strip.row(from, src_pixel, src_last, x.src_size, x.low(x0)) : from;
+        });
         g.rows = taps.rows.data();
         g.filters = taps.filters.data();
         g.row_count = static_cast<int64_t>(taps.rows.size());
@@ -164,7 +171,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
             x.out_size;
         for (int64_t first = x0; first < x0 + split; ++first) {
           const int64_t offset = (out_row + x.out_first + first * x.out_step) * channels + channel;
-          g.low = x.low(first);
+          g.low = x.low(first) - (copied ? x.low(x0) : 0);
           g.outputs = ceil_div(x1 - first, split);
           g.out = out + offset;
           if (epilogue.residual) g.residual = epilogue.residual + offset;

@@ -22,7 +22,8 @@ constexpr int64_t kTasks = 64;       // for the threads to share, where the prob
 constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
 constexpr int64_t kLanesWork = 1 << 16;               // vector multiply-adds per block: some 20 us
-constexpr int64_t kSumPixels = 1024;                  // summed up in float, for an epilogue's statistics
+constexpr int64_t kCopiedWidth = 64, kCopiedFloats = 6144;
+constexpr int64_t kSumPixels = 1024;  // summed up in float, for an epilogue's statistics
 constexpr int64_t kMaxChunks = 16, kChunkPixels = 512;
 
 void block_size(const RowProblem& p, ConvPlan& plan) {
@@ -45,10 +46,21 @@ ConvPlan plan_lanes(const RowProblem& p) {
   plan.algorithm =
       p.src_channels == 1 && p.out_channels == 1 ? ConvAlgorithm::kDepthwise : ConvAlgorithm::kGrouped;
   block_size(p, plan);
+  if (p.src_channels > 1 && p.taps() > 1) {
+    // Shorter rows, so that several of them fit into the first-level cache.
+    if (plan.x_tile > kCopiedWidth) plan.x_tile = ceil_div(plan.x_tile, ceil_div(plan.x_tile, kCopiedWidth));
+    const int64_t row = p.axis[2].extent(plan.x_tile), above = p.axis[0].taps * p.axis[1].taps;
+    if (row <= kCopiedFloats / lanes.lanes / above)
+      plan.copied_rows = (kCopiedFloats / lanes.lanes / row - above) / p.axis[0].taps + 1;
+  }
   const int64_t row_work = plan.x_tile * std::max<int64_t>(1, p.depth()) * lanes.blocks;
   const int64_t rows = std::max<int64_t>(p.rows(), 1);
   plan.rows_per_block = std::clamp<int64_t>(std::min(kLanesWork / row_work, rows / kTasks), 1,
                                             std::max<int64_t>(1, kSumPixels / plan.x_tile));
+  if (plan.copied_rows > 0) {
+    const int64_t height = std::max<int64_t>(p.axis[1].count, 1);
+    plan.copied_rows = plan.rows_per_block = ceil_div(height, ceil_div(height, plan.copied_rows));
+  }
   const int64_t blocks = ceil_div(rows, plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile);
   plan.parts = std::clamp<int64_t>(ceil_div(kTasks, std::max<int64_t>(1, blocks)), 1, lanes.blocks);
   plan.workspace_bytes = lanes.blocks * lanes.lanes * p.depth() * 4;
