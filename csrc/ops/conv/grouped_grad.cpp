@@ -6,12 +6,13 @@
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/conv/grouped.h"
+#include "ops/conv/lane_strip.h"
 
 namespace pyconv {
 namespace {
 
-constexpr int64_t kPixels =
-    192;  // outputs that pass through a block at a time: they stay in the first-level cache
+// Floats of gradient and source that pass through a block at a time: they stay in the first-level cache.
+constexpr int64_t kTogether = 7168;
 
 // A few lines of outputs, and under each the source row of every (z, y) tap; null: outside.
 class Lines {
@@ -41,9 +42,9 @@ class Lines {
   bool empty() const { return lines_.empty(); }
 
   // Calls f(first tap, taps, lines, their rows) for stretches of lines under which the same up to
-  // kGroupedRows taps lie inside.
-  template <class F>
-  void each(F&& f) {
+  // kGroupedRows taps lie inside. `copy` may replace a line and its rows.
+  template <class Copy, class F>
+  void each(Copy&& copy, F&& f) {
     for (int64_t tap = 0; tap < taps_; tap += kGroupedRows) {
       const int64_t stop = std::min(taps_, tap + kGroupedRows);
       for (size_t begin = 0, end; begin < lines_.size(); begin = end) {
@@ -53,10 +54,13 @@ class Lines {
           if (!row(begin, first)) continue;
           while (last < stop && row(begin, last)) ++last;
           under_.assign((end - begin) * kGroupedRows, nullptr);
-          for (size_t l = begin; l < end; ++l)
-            for (int64_t t = first; t < last; ++t) under_[(l - begin) * kGroupedRows + t - first] = row(l, t);
-          f(first, static_cast<int>(last - first), lines_.data() + begin, static_cast<int64_t>(end - begin),
-            under_.data());
+          list_.assign(lines_.begin() + begin, lines_.begin() + end);
+          for (size_t l = begin; l < end; ++l) {
+            const float** under = under_.data() + (l - begin) * kGroupedRows;
+            for (int64_t t = first; t < last; ++t) under[t - first] = row(l, t);
+            copy(list_[l - begin], under, static_cast<int>(last - first));
+          }
+          f(first, static_cast<int>(last - first), list_, under_.data());
         }
       }
     }
@@ -74,7 +78,7 @@ class Lines {
   const ConvPlan& plan_;
   const float *gy_, *x_;
   int64_t taps_;
-  std::vector<GroupedLine> lines_;
+  std::vector<GroupedLine> lines_, list_;
   std::vector<const float*> rows_, under_;
 };
 
@@ -87,11 +91,16 @@ void grouped_grad_weight(const RowProblem& p, const ConvPlan& plan, const float*
   const std::vector<int32_t> index =
       group_lanes(p.src_channels, p.out_channels, lanes.src_width, lanes.lanes);
   // Partial sums: [chunk][block][z, y tap][channel of the gradient's group][x tap][lane].
+  const int64_t row_taps = p.axis[0].taps * p.axis[1].taps;
   const int64_t row_floats = p.out_channels * ax.taps * lanes.lanes;
-  const int64_t block_floats = p.axis[0].taps * p.axis[1].taps * row_floats,
-                chunk_floats = lanes.blocks * block_floats;
+  const int64_t block_floats = row_taps * row_floats, chunk_floats = lanes.blocks * block_floats;
   const int64_t units = p.rows() * ceil_div(ax.count, plan.x_tile);
-  const int64_t together = std::max<int64_t>(1, kPixels / plan.x_tile);
+  // Where every source vector is used for several output channels, it is read from a copy.
+  const bool copied = plan.copied_rows > 0 && p.out_channels > 1;
+  const int64_t columns = ax.extent(plan.x_tile), src_pixel = p.groups * p.src_channels,
+                gy_pixel = p.groups * p.out_channels;
+  const int64_t line_floats = (plan.x_tile + p.axis[1].src_step * columns) * lanes.lanes;
+  const int64_t together = std::clamp<int64_t>(kTogether / line_floats, 1, std::max<int64_t>(1, units));
   Scratch<float> partials(plan.chunks * chunk_floats);
   parallel_for(plan.chunks * plan.parts, [&](int64_t task) {
     const int64_t chunk = task / plan.parts, part = task % plan.parts;
@@ -99,13 +108,15 @@ void grouped_grad_weight(const RowProblem& p, const ConvPlan& plan, const float*
     float* partial = partials.data() + chunk * chunk_floats;
     std::fill(partial + block0 * block_floats, partial + block1 * block_floats, 0.0f);
     Lines lines(p, plan, gy, x);
+    LaneStrip sources(copied ? together * row_taps : 0, columns),
+        gradients(copied ? together : 0, plan.x_tile);
     GroupedGrad g{};
     g.taps = ax.taps;
     g.tap_step = ax.tap_step;
     g.src_step = ax.src_step;
-    g.columns = ax.src_size;
-    g.src_pixel = p.groups * p.src_channels;
-    g.gy_pixel = p.groups * p.out_channels;
+    g.columns = copied ? columns : ax.src_size;
+    g.src_pixel = copied ? lanes.lanes : src_pixel;
+    g.gy_pixel = copied ? lanes.lanes : gy_pixel;
     g.depth = p.out_channels;
     g.lanes = index.data();
     const int64_t end = units * (chunk + 1) / plan.chunks;
@@ -115,17 +126,29 @@ void grouped_grad_weight(const RowProblem& p, const ConvPlan& plan, const float*
       for (int64_t u = unit; u < std::min(end, unit + together); ++u) lines.add(u);
       for (int64_t block = block0; block < block1; ++block) {
         const bool last = block + 1 == lanes.blocks;
-        g.src_channel = block * lanes.src_width;
-        g.gy_channel = block * lanes.out_width;
-        g.src_width = static_cast<int>(last ? lanes.src_last : lanes.src_width);
-        g.gy_width = static_cast<int>(last ? lanes.out_last : lanes.out_width);
+        const int64_t src_channel = block * lanes.src_width, gy_channel = block * lanes.out_width;
+        const int src_width = static_cast<int>(last ? lanes.src_last : lanes.src_width);
+        const int gy_width = static_cast<int>(last ? lanes.out_last : lanes.out_width);
+        g.src_channel = copied ? 0 : src_channel;
+        g.gy_channel = copied ? 0 : gy_channel;
+        g.src_width = copied ? static_cast<int>(lanes.lanes) : src_width;
+        g.gy_width = copied ? static_cast<int>(lanes.lanes) : gy_width;
+        sources.clear();
+        gradients.clear();
+        const auto copy = [&](GroupedLine& line, const float** rows, int count) {
+          if (!copied) return;
+          for (int r = 0; r < count; ++r)
+            rows[r] = sources.row(rows[r] + src_channel, src_pixel, src_width, ax.src_size, line.low);
+          line.gy = gradients.row(line.gy + gy_channel, gy_pixel, gy_width, line.outputs, 0);
+          line.low = 0;
+        };
         lines.each(
-            [&](int64_t tap, int taps, const GroupedLine* list, int64_t count, const float* const* rows) {
+            copy, [&](int64_t tap, int taps, const std::vector<GroupedLine>& list, const float* const* rows) {
               float* sums[kGroupedRows];
               for (int r = 0; r < taps; ++r)
                 sums[r] = partial + block * block_floats + (tap + r) * row_floats;
-              g.lines = list;
-              g.line_count = count;
+              g.lines = list.data();
+              g.line_count = static_cast<int64_t>(list.size());
               g.rows = rows;
               g.row_count = taps;
               g.sums = sums;
@@ -135,7 +158,6 @@ void grouped_grad_weight(const RowProblem& p, const ConvPlan& plan, const float*
     }
   });
   // gw[k][c][tap] = sum over chunks of the partial sums.
-  const int64_t row_taps = p.axis[0].taps * p.axis[1].taps;
   parallel_ranges(p.groups, 8, [&](int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group)
       for (int64_t j = 0; j < p.out_channels; ++j)

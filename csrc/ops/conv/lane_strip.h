@@ -21,17 +21,22 @@ class LaneStrip {
   // `width` are copied, and `size` columns. A row that the strip holds is not copied again.
   const float* row(const float* from, int64_t pixel, int width, int64_t size, int64_t low) {
     for (size_t i = 0; i < copied_.size(); ++i)
-      if (copied_[i] == from) return memory_.data() + static_cast<int64_t>(i) * floats_;
+      if (copied_[i].from == from && copied_[i].low == low)
+        return memory_.data() + static_cast<int64_t>(i) * floats_;
     float* to = memory_.data() + static_cast<int64_t>(copied_.size()) * floats_;
-    copied_.push_back(from);
+    copied_.push_back({from, low});
     kernels().grouped.copy(from, pixel, width, size, low, columns_, to);
     return to;
   }
 
  private:
+  struct Source {
+    const float* from;
+    int64_t low;
+  };
   int64_t floats_, columns_;
   Scratch<float> memory_;
-  std::vector<const float*> copied_;
+  std::vector<Source> copied_;
 };
 
 }  // namespace pyconv
