@@ -129,7 +129,7 @@ def show_memory(name: str, found: dict[str, dict[str, int]]) -> None:
     counted = found["pyconv"]["counted"] / 2**20
     print(f"{name:12} resident MiB: pyconv {mib['pyconv']:7.0f} (arrays {counted:.0f}), torch NCHW "
           f"{mib['contiguous_format']:7.0f}, NHWC {mib['channels_last']:7.0f}; pyconv / less of torch "
-          f"{mib['pyconv'] / min(mib['contiguous_format'], mib['channels_last']):.2f}")
+          f"{mib['pyconv'] / min(mib['contiguous_format'], mib['channels_last']):.2f}", flush=True)
 
 
 def sides_of(net: Net, torch: Any, compiled: bool) -> dict[str, Step]:
@@ -178,11 +178,13 @@ def main() -> None:
     if args.memory_of:
         print(json.dumps(own_memory(args.memory_of, nets[0])))
     elif args.memory:
-        found = {net.name: measure_memory(net, args.threads) for net in nets}
+        found = {}
+        for net in nets:
+            found[net.name] = measure_memory(net, args.threads)
+            if not args.json:
+                show_memory(net.name, found[net.name])
         if args.json:
             print(json.dumps(found, indent=1))
-        for name, values in found.items() if not args.json else ():
-            show_memory(name, values)
     elif args.profile:
         for net in nets:
             profiles.show(net.name, Step(pyconv, net), None if torch is None else Step(torch, net, "channels_last"))
