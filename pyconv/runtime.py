@@ -58,6 +58,7 @@ def use_algorithm(name: str) -> None:
     ``auto`` takes Winograd tiles (Winograd 1980; Lavin and Gray 2016) where they are faster, in all three passes: up
     to four times fewer multiplications for a rounding error that is up to three times that of the plain sum (a few
     1e-6 of the result's size), and a NaN or infinity in the input makes all outputs of the tiles that see it NaN.
+    With few output channels neighbouring outputs of a row share a vector, and such a value reaches all of them.
     ``direct`` is the plain sum everywhere. ``PYCONV_ALGORITHM`` sets it from outside. float64 is always direct.
 
     Raises ValueError for another name.

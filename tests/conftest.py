@@ -66,6 +66,14 @@ def keep_threads():
     core.set_num_threads(before)
 
 
+@pytest.fixture
+def keep_algorithm():
+    """Restores the choice of convolution algorithms after a test that sets it itself."""
+    before = core.algorithm_choice()
+    yield
+    core.use_algorithm(before)
+
+
 @pytest.fixture(scope="session")
 def torch():
     """PyTorch, on two threads; the test is skipped where it is not installed."""

@@ -91,7 +91,7 @@ def test_random_shapes_match_the_reference(isa, request):
 
 def test_epilogue_bias_residual_relu(isa):
     rng = np.random.default_rng(0)
-    for k, groups in [(3, 1), (16, 1), (17, 1), (70, 1), (17, 17), (32, 32), (24, 8), (40, 5)]:
+    for k, groups in [(1, 1), (3, 1), (16, 1), (17, 1), (70, 1), (17, 17), (32, 32), (24, 8), (40, 5)]:
         c = 5 if groups == 1 else k
         x, w = rng.standard_normal((2, c, 9, 7)).astype("f"), rng.standard_normal((k, c // groups, 3, 3)).astype("f")
         b = rng.standard_normal(k).astype("f")
@@ -102,17 +102,17 @@ def test_epilogue_bias_residual_relu(isa):
         assert np.array_equal(fused, np.maximum(plain + b[:, None, None] + residual, 0))
 
 
-@pytest.mark.parametrize("groups", [1, 5, 35])
-def test_epilogue_statistics(isa, groups):
+@pytest.mark.parametrize(("k", "groups"), [(35, 1), (35, 5), (35, 35), (1, 1), (2, 1), (3, 1)])
+def test_epilogue_statistics(isa, k, groups):
     rng = np.random.default_rng(1)
     c = 6 if groups == 1 else 35
-    x, w = rng.standard_normal((3, c, 20, 21)).astype("f") + 10, rng.standard_normal((35, c // groups, 3, 3)).astype("f")
+    x, w = rng.standard_normal((3, c, 20, 21)).astype("f") + 10, rng.standard_normal((k, c // groups, 3, 3)).astype("f")
     shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), groups)
     shift = core.conv_forward("conv", shape, x, w)[0, :, 5, 5].copy()
     y, total, squares = core.conv_forward_statistics(shape, x, w, shift)
     assert np.array_equal(y, core.conv_forward("conv", shape, x, w))
     d = y.astype("d") - shift[:, None, None]
-    count = d.size // 35
+    count = d.size // k
     assert np.allclose(total, d.sum((0, 2, 3)), rtol=0, atol=8 * EPS * np.abs(d).max() * count**0.5 * 8)
     assert np.allclose(squares, (d * d).sum((0, 2, 3)), rtol=64 * EPS, atol=0)
 
@@ -126,6 +126,21 @@ def test_nan_reaches_exactly_its_outputs(isa):
     relu = core.conv_forward("conv", core.conv_shape("conv", x.shape, (20, 3, 3, 3), (1, 1), (1,) * 4, (1, 1), 1), x,
                              np.ones((20, 3, 3, 3), np.float32), relu=True)
     assert np.isnan(relu).sum() == 20 * 9
+
+
+def test_few_output_channels_share_a_vector(isa, keep_algorithm):
+    """In the plan, and in how far a NaN reaches: as many outputs as share a vector, one without."""
+    shape = core.conv_shape("conv", (1, 3, 7, 28), (1, 3, 3, 3), (1, 1), (1,) * 4, (1, 1), 1)
+    x, w = np.zeros(shape.input_shape, np.float32), np.ones(shape.weight_shape, np.float32)
+    x[0, 1, 3, 3] = np.nan
+    nan = np.isnan(core.conv_forward("conv", shape, x, w)[0, 0])
+    assert nan[2:5, 2:5].all()
+    assert not nan[[0, 1, 5, 6]].any()
+    assert "outputs per vector" in shape.plan()["why"]
+    assert nan.sum() > 9
+    core.use_algorithm("direct")
+    assert "outputs per vector" not in shape.plan()["why"]
+    assert np.isnan(core.conv_forward("conv", shape, x, w)).sum() == 9
 
 
 @pytest.mark.parametrize(("x", "w", "stride", "padding", "dilation"), [

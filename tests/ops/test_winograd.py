@@ -94,13 +94,6 @@ class Case:
         return max(amplification(m), amplification(7 - m)) * UNIT * (4 + np.sqrt(self.terms(what) / 6))
 
 
-@pytest.fixture
-def keep_algorithm():
-    before = runtime.algorithm()
-    yield
-    runtime.use_algorithm(before)
-
-
 @pytest.mark.parametrize("m", [2, 3, 4, 5])
 def test_the_points_give_a_correlation(m):
     """Σ_p A[p,i] G[p,k] C[p,j] is 1 where j = i + k and else 0: y_i = Σ_k d_{i+k} g_k, exactly."""

@@ -100,6 +100,17 @@ SAMPLES = [
     *(_sample(f"channels-{c}-{k}", (1, c, 5, 5), (k, c, 3, 3), padding=1)
       for c, k in [(7, 8), (8, 9), (15, 16), (16, 17), (17, 15), (2, 35), (3, 63), (2, 64), (3, 65), (2, 131)]),
     *(_sample(f"width-{w}", (2, 3, 2, w), (4, 3, 1, 3), padding=(0, 1)) for w in (1, 5, 6, 7, 13)),
+    # Few output channels: neighbouring outputs share a vector, the last one of a row is shorter.
+    *(_sample(f"fold-{k}-width-{w}", (2, 3, 4, w), (k, 3, 3, 3), padding=1)
+      for k, w in [(1, 16), (1, 19), (2, 7), (2, 9), (3, 4), (3, 5), (3, 11), (5, 3), (6, 7), (6, 2), (8, 5), (10, 9)]),
+    _sample("fold-stride", (2, 3, 9, 23), (3, 3, 3, 3), padding=1, stride=2),
+    _sample("fold-dilation", (2, 3, 9, 23), (3, 3, 3, 3), padding=2, dilation=2),
+    _sample("fold-valid", (2, 5, 9, 23), (2, 5, 5, 5)),
+    _sample("fold-input-gradient", (2, 3, 9, 23), (17, 3, 5, 5), padding=2),
+    _sample("fold-groups", (2, 6, 9, 23), (4, 3, 3, 3), padding=1, groups=2),
+    _sample("fold-long-row", (1, 1, 3, 1100), (1, 1, 3, 3), padding=1),
+    _sample("fold", (2, 3, 29), (3, 3, 5), padding=2),
+    _sample("fold", (1, 3, 4, 5, 19), (2, 3, 3, 3, 3), padding=1),
     _sample("deep-reduction", (1, 70, 4, 4), (3, 70, 3, 3), padding=1),
     *(_sample(f"tiles-{size}", (1, 17, size, size + 3), (18, 17, 3, 3), padding=1) for size in (4, 7, 12, 13)),
     _sample("tiles-5x5", (1, 16, 9, 8), (17, 16, 5, 5), padding=2),

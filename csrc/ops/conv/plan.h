@@ -24,6 +24,7 @@ struct ConvPlan {
   int tile = 0;                 // outputs per axis of a Winograd tile
   int64_t tiles_per_block = 1;  // Winograd tiles that a block works on
   int64_t parts = 1;            // into which the panels of all groups are split
+  int64_t fold = 1;             // neighbouring outputs that are one row of A; x_tile counts such rows
   int64_t copied_rows = 0;      // output rows that share a copy of their source (lanes); 0: read in place
   int64_t chunks = 1;           // partial sums of a weight gradient, merged in order
   int64_t workspace_bytes = 0;  // packed weights, or partial sums

@@ -15,17 +15,25 @@ namespace {
 // The filter of every group, packed: rows in the order of Strip::runs(), that is (tap, source channel).
 class PackedFilter {
  public:
-  PackedFilter(const RowProblem& p, const FilterStrides& w, const float* weight)
-      : layout_(p.depth(), p.out_channels),
+  // `problem` as it is, `folded` as it is solved.
+  PackedFilter(const RowProblem& p, const RowProblem& folded, const FilterStrides& w, const float* weight)
+      : layout_(folded.depth(), folded.out_channels),
         group_floats_(layout_.floats()),
         memory_(p.groups * group_floats_) {
+    if (folded.fold > 1) pack_folded(p, folded, w, weight);
+    else pack_all(p, w, weight);
+  }
+  const PanelLayout& layout() const { return layout_; }
+  const float* group(int64_t g) { return memory_.data() + g * group_floats_; }
+
+ private:
+  static constexpr int64_t kChannels = 64, kSquare = 16;
+
+  void pack_all(const RowProblem& p, const FilterStrides& w, const float* weight) {
     std::vector<int64_t> taps;  // where each tap stands in the weight
-    const auto tap = [&](int axis, int64_t t) {
-      return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
-    };
     for (int64_t tz = 0; tz < p.axis[0].taps; ++tz)
       for (int64_t ty = 0; ty < p.axis[1].taps; ++ty)
-        for (int64_t tx = 0; tx < p.axis[2].taps; ++tx) taps.push_back(tap(0, tz) + tap(1, ty) + tap(2, tx));
+        for (int64_t tx = 0; tx < p.axis[2].taps; ++tx) taps.push_back(w.at(p, tz, ty, tx));
     const int64_t panels = layout_.panels(), blocks = ceil_div(p.src_channels, kChannels);
     parallel_for(p.groups * panels * blocks, [&](int64_t task) {
       const int64_t group = task / blocks / panels, c0 = task % blocks * kChannels;
@@ -33,11 +41,6 @@ class PackedFilter {
            std::min(p.src_channels, c0 + kChannels), memory_.data() + group * group_floats_);
     });
   }
-  const PanelLayout& layout() const { return layout_; }
-  const float* group(int64_t g) { return memory_.data() + g * group_floats_; }
-
- private:
-  static constexpr int64_t kChannels = 64, kSquare = 16;
 
   // Channels [c0, c1) of one panel, in squares of 16 channels by 16 columns: the weight is read along its
   // contiguous taps, and the lines of the panel that a square touches stay in the first-level cache.
@@ -62,6 +65,25 @@ class PackedFilter {
     }
   }
 
+  // Element (tz, ty, position, c) x (output, m) is the weight of tap (position - output * src_step) /
+  // tap_step.
+  void pack_folded(const RowProblem& p, const RowProblem& folded, const FilterStrides& w,
+                   const float* weight) {
+    const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
+    const int64_t ld = layout_.ld(0);
+    std::fill_n(memory_.data(), group_floats_, 0.0f);
+    for (int64_t row = 0; row < z.taps * y.taps; ++row)
+      for (int64_t output = 0; output < folded.fold; ++output)
+        for (int64_t tx = 0; tx < x.taps; ++tx) {
+          const int64_t position = output * x.src_step + tx * x.tap_step;
+          const float* in = weight + w.at(p, row / y.taps, row % y.taps, tx);
+          float* out = memory_.data() + (row * folded.axis[2].taps + position) * p.src_channels * ld +
+                       output * p.out_channels;
+          for (int64_t c = 0; c < p.src_channels; ++c)
+            for (int64_t m = 0; m < p.out_channels; ++m) out[c * ld + m] = in[c * w.src + m * w.out];
+        }
+  }
+
   PanelLayout layout_;
   int64_t group_floats_;
   Scratch<float> memory_;
@@ -73,30 +95,44 @@ struct Block {
   int64_t pixels() const { return (row1 - row0) * (x1 - x0); }
 };
 
-// Pointers to the source and output pixels of a block, at the first channel of group 0.
+// Pointers to the source and output pixels of a block, at the first channel of group 0; `strip` begins with
+// column x0.
 void gather_pixels(const RowProblem& p, const Block& block, const std::vector<Segment>& list,
-                   const Strip& strip, float* out, const float** a, float** c) {
+                   const Strip& strip, int64_t x0, float* out, const float** a, float** c) {
   const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
-  const int64_t out_pixel = p.groups * p.out_channels;
+  const int64_t out_pixel = p.groups * p.out_channels / p.fold;
   for (size_t s = 0; s < list.size(); ++s)
     for (int64_t yy = list[s].y0; yy < list[s].y1; ++yy) {
       const float* from = strip.origin(s) + (yy - list[s].y0) * strip.row_step();
       const int64_t slice = list[s].n * z.out_size + z.out_first + list[s].z * z.out_step;
       const int64_t row = slice * y.out_size + y.out_first + yy * y.out_step;
       for (int64_t xx = block.x0; xx < block.x1; ++xx) {
-        *a++ = from + (xx - block.x0) * strip.column_step();
+        *a++ = from + (xx - x0) * strip.column_step();
         *c++ = out + (row * x.out_size + x.out_first + xx * x.out_step) * out_pixel;
       }
     }
 }
 
+// `values` of `channels` channels for each of `fold` outputs; null stays null.
+std::vector<float> repeated(const float* values, int64_t channels, int64_t fold) {
+  std::vector<float> list;
+  for (int64_t i = 0; values && i < fold; ++i) list.insert(list.end(), values, values + channels);
+  return list;
+}
+
 }  // namespace
 
-void row_gemm(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
+void row_gemm(const RowProblem& problem, const ConvPlan& plan, const FilterStrides& filter, const float* src,
               const float* weight, const ConvEpilogue& epilogue, float* out) {
-  PackedFilter packed(p, filter, weight);
+  const RowProblem p = folded(problem, plan.fold);
+  PackedFilter packed(problem, p, filter, weight);
   const PanelLayout& layout = packed.layout();
   const int64_t channels = p.groups * p.out_channels, width = p.axis[2].count, panels = layout.panels();
+  // Where outputs are folded, the last of a row may have fewer columns, of the same single vector.
+  const int64_t rest = problem.axis[2].count % plan.fold, whole = rest ? width - 1 : width;
+  const PanelLayout rest_layout(p.depth(), rest * problem.out_channels);
+  const std::vector<float> bias = repeated(epilogue.bias, channels / p.fold, p.fold);
+  const std::vector<float> shift = repeated(epilogue.shift, channels / p.fold, p.fold);
   const int64_t x_tiles = ceil_div(width, plan.x_tile);
   const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * x_tiles;
   // Sums per block and channel, merged below in the order of the blocks.
@@ -116,7 +152,10 @@ void row_gemm(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fi
     const RunChunks reduction(strip.runs());
     Scratch<const float*> a(block.pixels());
     Scratch<float*> c(block.pixels());
-    gather_pixels(p, block, list, strip, out, a.data(), c.data());
+    Block inner = block, edge = block;
+    inner.x1 = edge.x0 = std::min(block.x1, whole);
+    gather_pixels(p, inner, list, strip, block.x0, out, a.data(), c.data());
+    gather_pixels(p, edge, list, strip, block.x0, out, a + inner.pixels(), c + inner.pixels());
 
     // This part's share of the panels of all groups, group by group.
     int64_t group = 0;
@@ -132,26 +171,31 @@ void row_gemm(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fi
       const int64_t stop = std::min(end, (group + 1) * panels);
       const int64_t channel = group * p.out_channels;
       RowEpilogue e;
-      e.bias = epilogue.bias ? epilogue.bias + channel : nullptr;
+      e.bias = epilogue.bias ? bias.data() + channel : nullptr;
       e.residual = epilogue.residual;
       e.relu = epilogue.relu;
       if (epilogue.sum) {
-        e.shift = epilogue.shift ? epilogue.shift + channel : nullptr;
+        e.shift = epilogue.shift ? shift.data() + channel : nullptr;
         e.sum = sums.data() + index * channels * 2 + channel;
         e.sum_squares = e.sum + channels;
       }
-      multiply_rows(layout, packed.group(group), reduction, a, c, block.pixels(), q - group * panels,
+      multiply_rows(layout, packed.group(group), reduction, a, c, inner.pixels(), q - group * panels,
                     stop - group * panels, out, e);
+      if (edge.pixels() > 0)
+        multiply_rows(rest_layout, packed.group(group), reduction, a + inner.pixels(), c + inner.pixels(),
+                      edge.pixels(), 0, 1, out, e);
       q = stop;
     }
   });
 
-  for (int64_t k = 0; epilogue.sum && k < channels; ++k) {
+  const int64_t step = channels / p.fold;
+  for (int64_t k = 0; epilogue.sum && k < step; ++k) {
     epilogue.sum[k] = epilogue.sum_squares[k] = 0;
-    for (int64_t block = 0; block < blocks; ++block) {
-      epilogue.sum[k] += sums[block * channels * 2 + k];
-      epilogue.sum_squares[k] += sums[block * channels * 2 + channels + k];
-    }
+    for (int64_t block = 0; block < blocks; ++block)
+      for (int64_t column = k; column < channels; column += step) {
+        epilogue.sum[k] += sums[block * channels * 2 + column];
+        epilogue.sum_squares[k] += sums[block * channels * 2 + channels + column];
+      }
   }
 }
 

@@ -83,4 +83,18 @@ std::vector<RowProblem> grad_input_problems(const ConvShape& s, bool* complete) 
   return problems;
 }
 
+RowProblem folded(const RowProblem& problem, int64_t fold) {
+  RowProblem p = problem;
+  if (fold == 1) return p;
+  RowAxis& x = p.axis[2];
+  p.fold = fold;
+  p.out_channels *= fold;
+  x.count = ceil_div(x.count, fold);
+  x.out_step = fold;
+  x.taps = x.extent(fold);
+  x.tap_step = 1;
+  x.src_step *= fold;
+  return p;
+}
+
 }  // namespace pyconv

@@ -31,6 +31,7 @@ struct RowProblem {
   int64_t n = 0, groups = 1;
   int64_t src_channels = 0, out_channels = 0;  // per group
   RowAxis axis[3];                             // z, y, x
+  int64_t fold = 1;  // neighbouring outputs of a row that are one here: see folded()
 
   int64_t rows() const { return n * axis[0].count * axis[1].count; }
   int64_t taps() const { return axis[0].taps * axis[1].taps * axis[2].taps; }
@@ -44,6 +45,12 @@ RowProblem forward_problem(const ConvShape& shape);
 
 // One problem per phase that has taps; `complete` is false when other phases (all zero) remain.
 std::vector<RowProblem> grad_input_problems(const ConvShape& shape, bool* complete);
+
+// The same with `fold` neighbouring outputs of a row as one of fold * out_channels channels: they are
+// contiguous in memory, and their taps together are a longer row of taps. The last output of a row may have
+// fewer, and columns of b are zero where an output does not reach. For one group and consecutive outputs
+// (out_step 1).
+RowProblem folded(const RowProblem& problem, int64_t fold);
 
 // Spatial axis `i` of a record with `spatial` axes, in the frame z, y, x.
 inline int frame_axis(int spatial, int i) { return 3 - spatial + i; }
