@@ -37,6 +37,7 @@ struct RowGemmArgs {
   int columns;  // 1 ... GemmKernels::panel
   int first;
   const Epilogue* epilogue;  // null: store the plain sums
+  bool streaming;            // past the caches: rows of c are aligned to vectors
 };
 
 // c[i][j] = (first ? 0 : c[i][j]) + sum over p, q of a[p * a_outer + q * a_inner + i] * b[p * b_outer +

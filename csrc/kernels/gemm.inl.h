@@ -79,6 +79,11 @@ __attribute__((always_inline)) inline void row_tile(const RowGemmArgs* g, int64_
     }
   }
   if (g->epilogue) finish_tile<MR, NV, kTail>(acc, row, tail, g->epilogue);
+  if (!kTail && g->streaming) {
+    for (int i = 0; i < MR; ++i)
+      for (int j = 0; j < NV; ++j) stream(g->c[row + i] + j * kLanes, acc[i][j]);
+    return;
+  }
   for (int i = 0; i < MR; ++i)
     for (int j = 0; j < NV; ++j) store_column<NV, kTail>(g->c[row + i], j, tail, acc[i][j]);
 }
@@ -96,7 +101,7 @@ inline void row_panel(const RowGemmArgs* g) {
   constexpr int MR = tile_rows(NV);
   int64_t row = 0;
   for (; row + MR <= g->rows; row += MR) {
-    prefetch_tile<MR, NV>(g->c, row);
+    if (!g->streaming) prefetch_tile<MR, NV>(g->c, row);
     row_tile<MR, NV, kTail>(g, row);
   }
   for (; row + 4 <= g->rows; row += 4) row_tile<4, NV, kTail>(g, row);
@@ -145,7 +150,10 @@ inline void row_gemm_vectors(const RowGemmArgs* g) {
   else if (g->columns > (NV - 1) * kLanes) row_panel<NV, true>(g);
   else if constexpr (NV > 1) row_gemm_vectors<NV - 1>(g);
 }
-void row_gemm(const RowGemmArgs* g) { row_gemm_vectors<kMaxVectors>(g); }
+void row_gemm(const RowGemmArgs* g) {
+  row_gemm_vectors<kMaxVectors>(g);
+  if (g->streaming) stream_end();
+}
 
 template <int NV>
 inline void outer_gemm_vectors(const OuterGemmArgs* g) {

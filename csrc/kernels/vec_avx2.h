@@ -11,6 +11,7 @@ inline Vec set1(float x) { return _mm256_set1_ps(x); }
 inline Vec load(const float* p) { return _mm256_loadu_ps(p); }
 inline void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
 inline void stream(float* p, Vec v) { _mm256_stream_ps(p, v); }  // p aligned to 32 bytes
+inline void stream_end() { _mm_sfence(); }  // before another thread may read what was streamed
 inline __m256i first_i(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }

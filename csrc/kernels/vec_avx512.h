@@ -12,6 +12,7 @@ inline Vec set1(float x) { return _mm512_set1_ps(x); }
 inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec v) { _mm512_storeu_ps(p, v); }
 inline void stream(float* p, Vec v) { _mm512_stream_ps(p, v); }  // p aligned to 64 bytes
+inline void stream_end() { _mm_sfence(); }  // before another thread may read what was streamed
 // The first n lanes (0 <= n <= kLanes); the others read as zero and are not written.
 inline Mask first(int n) { return static_cast<Mask>((1u << n) - 1u); }
 inline Vec load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }

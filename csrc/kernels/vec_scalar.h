@@ -18,6 +18,7 @@ inline Vec load(const float* p) {
 }
 inline void store(float* p, Vec a) { __builtin_memcpy(p, &a, sizeof a); }
 inline void stream(float* p, Vec a) { store(p, a); }
+inline void stream_end() {}  // before another thread may read what was streamed
 inline Vec load_n(const float* p, int n) {
   Vec v = zero();
   for (int i = 0; i < n; ++i) v[i] = p[i];

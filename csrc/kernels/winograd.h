@@ -17,30 +17,34 @@ constexpr int kWinogradPoints = 6;
 constexpr int kWinogradMaxTile = 5;
 constexpr int kMaxFilterTaps = 64;
 
-// A row of neighbouring tiles of an image, in units of the image that the tiles see (with dilation: every
-// d-th pixel). Tile t begins at column t * m; pixels outside the given rows and columns are zero.
+// A row of neighbouring tiles of an image, in units of the pixels that the tiles see: with dilation every
+// d-th one, folded several as one. Tile t begins at column t * m. What lies outside is zero.
 struct TileRow {
   const float* image;
-  int64_t origin;                    // pixel (0, 0) of tile 0, in floats after `image`
-  int64_t row_pitch, column_pitch;   // floats
-  int64_t row_begin, row_end;        // of a tile's rows, those that exist
-  int64_t column_begin, column_end;  // of the columns counted from tile 0
+  int64_t origin;                   // pixel (0, 0) of tile 0, in floats after `image`
+  int64_t row_pitch, column_pitch;  // floats
+  int64_t row_begin, row_end;       // of a tile's rows, those inside
+  int64_t begin, end;               // of the floats of a row, counted from tile 0's first, those inside
   int64_t tiles, channels;
   float* planes;
   int64_t tile_pitch, plane_pitch;
 };
 
-// The way back: planes of output tiles, summed up to m x m pixels each; the epilogue finishes them.
+// The way back: planes of output tiles, summed up to m x m pixels each; the epilogue finishes them. What lies
+// outside is not written; statistics are for pixels that lie inside with all their channels or not at all.
 struct TileOutput {
   const float* planes;
   int64_t tile_pitch, plane_pitch;
-  float* y;                         // the first pixel of tile 0
+  float* image;
+  const float* residual;            // laid out as the image, or null; that of `epilogue` is not looked at
+  int64_t origin;                   // pixel (0, 0) of tile 0, in floats after `image` and `residual`
   int64_t row_pitch, column_pitch;  // floats
-  const float* residual;            // laid out as y, or null; that of `epilogue` is not looked at
-  int64_t rows, columns;            // of pixels that exist, over all tiles
+  int64_t row_begin, row_end;
+  int64_t begin, end;
   int64_t tiles;
   int channels;
   const Epilogue* epilogue;  // or null
+  bool streaming;            // past the caches; vectors of channels are aligned
 };
 
 // U = G g G^T for each source channel and each column (output channel) of a panel.

@@ -103,6 +103,29 @@ struct GradientWay {
   static void apply(const Vec (&d)[M], Vec (&t)[6]) { evaluate<M>(d, t); }
 };
 
+// Lanes [low, high) of a vector of n lanes at `offset` of a row that has floats [begin, end).
+struct Inside {
+  int low, high, n;
+  Inside(int64_t offset, int n_, int64_t begin, int64_t end)
+      : low(clamp(begin - offset, n_)), high(clamp(end - offset, n_)), n(n_) {}
+  bool all() const { return low == 0 && high == n; }
+  bool none() const { return low >= high; }
+
+ private:
+  static int clamp(int64_t x, int n) { return x < 0 ? 0 : x > n ? n : static_cast<int>(x); }
+};
+
+inline Vec load_inside(const float* p, const Inside& lanes) {
+  float v[kLanes] = {};
+  for (int i = lanes.low; i < lanes.high; ++i) v[i] = p[i];
+  return load(v);
+}
+inline void store_inside(float* p, const Inside& lanes, Vec x) {
+  float v[kLanes];
+  store(v, x);
+  for (int i = lanes.low; i < lanes.high; ++i) p[i] = v[i];
+}
+
 // Up to kTilesAtOnce tiles of a row, one vector of channels. The columns are transformed once, for all the
 // tiles that they belong to, and wait in the first-level cache.
 constexpr int kTilesAtOnce = 8;
@@ -112,30 +135,31 @@ inline void lift_tiles(const TileRow g, int64_t first, int64_t tiles, int64_t ch
   constexpr int kHeight = kBoth ? 6 : 1, kRows = kBoth ? Way::kPixels : 1;
   Vec columns[(kTilesAtOnce - 1) * M + Way::kPixels][kHeight];
   const int64_t width = (tiles - 1) * M + Way::kPixels;
-  const float* pixel = g.image + channel + g.origin + first * M * g.column_pitch;
-  for (int64_t x = 0; x < width; ++x, pixel += g.column_pitch) {
-    const int64_t column = first * M + x;
-    if (column < g.column_begin || column >= g.column_end) {
+  int64_t offset = first * M * g.column_pitch + channel;
+  for (int64_t x = 0; x < width; ++x, offset += g.column_pitch) {
+    const Inside lanes(offset, n, g.begin, g.end);
+    if (lanes.none()) {
       for (int i = 0; i < kHeight; ++i) columns[x][i] = zero();
       continue;
     }
     Vec d[kRows];
     for (int i = 0; i < kRows; ++i) {
-      const float* p = pixel + i * g.row_pitch;
-      d[i] = i < g.row_begin || i >= g.row_end ? zero() : kTail ? load_n(p, n) : load(p);
+      const float* p = g.image + g.origin + offset + i * g.row_pitch;
+      if (i < g.row_begin || i >= g.row_end) d[i] = zero();
+      else if (!lanes.all()) d[i] = load_inside(p, lanes);
+      else d[i] = kTail ? load_n(p, n) : load(p);
     }
     if constexpr (kBoth) Way::apply(d, columns[x]);
     else columns[x][0] = d[0];
   }
   float* to = g.planes + first * g.tile_pitch + channel;
   for (int64_t t = 0; t < tiles; ++t, to += g.tile_pitch) {
-    const Vec* d = columns[t * M];
     float* plane = to;
 #pragma GCC unroll 6
     for (int i = 0; i < kHeight; ++i) {
-      Vec in[Way::kPixels], v[6];
-      for (int j = 0; j < Way::kPixels; ++j) in[j] = d[j * kHeight + i];
-      Way::apply(in, v);
+      Vec d[Way::kPixels], v[6];
+      for (int j = 0; j < Way::kPixels; ++j) d[j] = columns[t * M + j][i];
+      Way::apply(d, v);
       for (int j = 0; j < 6; ++j, plane += g.plane_pitch) {
         if (kTail) store_n(plane, v[j], n);
         else store(plane, v[j]);
@@ -156,58 +180,100 @@ void lift(const TileRow* g) {
   }
 }
 
-// y = E_M^T m E_M, and the epilogue, for one vector of channels.
-template <int M, bool kBoth, bool kTail>
-inline void lower_tiles(const TileOutput* g, int channel, int n) {
-  constexpr int kHeight = kBoth ? 6 : 1, kRows = kBoth ? M : 1;
-  const auto read = [&](const float* p) { return kTail ? load_n(p, n) : load(p); };
-  const auto write = [&](float* p, Vec v) {
+// What finishes one vector of channels of an output pixel.
+template <bool kTail, bool kSums>
+struct Finish {
+  const Epilogue* e;
+  int n;
+  bool streaming;
+  Vec bias, shift, least, sum, squares;
+
+  Vec read(const float* p) const { return kTail ? load_n(p, n) : load(p); }
+  void write(float* p, Vec v) const {
     if (kTail) store_n(p, v, n);
+    else if (streaming) stream(p, v);
     else store(p, v);
-  };
-  const Epilogue* e = g->epilogue;
-  const Vec bias = e && e->bias ? read(e->bias + channel) : zero();
-  const Vec shift = e && e->shift ? read(e->shift + channel) : zero();
-  const Vec least = e && e->relu ? zero() : set1(-__builtin_inff());
-  Vec sum = zero(), squares = zero();
-  for (int64_t t = 0; t < g->tiles; ++t) {
-    const float* from = g->planes + t * g->tile_pitch + channel;
+  }
+  Finish(const Epilogue* e_, int channel, int n_, bool streaming_) : e(e_), n(n_), streaming(streaming_) {
+    bias = e && e->bias ? read(e->bias + channel) : zero();
+    shift = kSums && e->shift ? read(e->shift + channel) : zero();
+    least = e && e->relu ? zero() : set1(-__builtin_inff());
+    sum = squares = zero();
+  }
+  Vec value(Vec y) {              // with bias and residual
+    const Vec v = max(least, y);  // in this order a NaN stays a NaN
+    if constexpr (kSums) {
+      const Vec d = sub(v, shift);
+      sum = add(sum, d);
+      squares = fma(d, d, squares);
+    }
+    return v;
+  }
+  void add_sums(int channel) const {
+    store_n(e->sum + channel, add(read(e->sum + channel), sum), n);
+    store_n(e->sum_squares + channel, add(read(e->sum_squares + channel), squares), n);
+  }
+};
+
+// y = E_M^T m E_M, and the epilogue, for one vector of channels.
+template <int M, bool kBoth, bool kTail, bool kSums>
+inline void lower_tiles(const TileOutput g, int channel, int n) {
+  constexpr int kHeight = kBoth ? 6 : 1, kRows = kBoth ? M : 1;
+  Finish<kTail, kSums> finish(g.epilogue, channel, n, g.streaming);
+  const bool all_rows = g.row_begin <= 0 && g.row_end >= kRows;
+  const float* from = g.planes + channel;
+  int64_t offset = channel;
+  for (int64_t t = 0; t < g.tiles; ++t, from += g.tile_pitch, offset += M * g.column_pitch) {
     Vec half[kRows][6];
+
     for (int j = 0; j < 6; ++j) {
       Vec m[kHeight], column[kRows];
-      for (int i = 0; i < kHeight; ++i) m[i] = read(from + (i * 6 + j) * g->plane_pitch);
+      for (int i = 0; i < kHeight; ++i) m[i] = finish.read(from + (i * 6 + j) * g.plane_pitch);
       if constexpr (kBoth) evaluate_adjoint<M>(m, column);
       else column[0] = m[0];
       for (int i = 0; i < kRows; ++i) half[i][j] = column[i];
     }
-    const int64_t left = g->columns - t * M;
-    for (int i = 0; i < kRows && i < g->rows; ++i) {
+    const bool whole = all_rows && offset >= g.begin && offset + (M - 1) * g.column_pitch + n <= g.end;
+    for (int i = 0; i < kRows; ++i) {
+      if (i < g.row_begin || i >= g.row_end) continue;
       Vec y[M];
       evaluate_adjoint<M>(half[i], y);
-      const int64_t at = i * g->row_pitch + t * M * g->column_pitch + channel;
-      for (int j = 0; j < M && j < left; ++j) {
-        const int64_t here = at + j * g->column_pitch;
-        Vec v = add(y[j], bias);
-        if (g->residual) v = add(v, read(g->residual + here));
-        v = max(least, v);  // in this order a NaN stays a NaN
-        write(g->y + here, v);
-        const Vec d = sub(v, shift);
-        sum = add(sum, d);
-        squares = fma(d, d, squares);
+      float* pixel = g.image + g.origin + i * g.row_pitch + offset;
+      const float* residual = g.residual ? g.residual + g.origin + i * g.row_pitch + offset : nullptr;
+      if (whole) {
+        for (int j = 0; j < M; ++j) {
+          const int64_t at = j * g.column_pitch;
+          Vec v = add(y[j], finish.bias);
+          if (residual) v = add(v, finish.read(residual + at));
+          finish.write(pixel + at, finish.value(v));
+        }
+        continue;
+      }
+      for (int j = 0; j < M; ++j) {
+        const int64_t at = j * g.column_pitch;
+        const Inside lanes(offset + at, n, g.begin, g.end);
+        if (lanes.none()) continue;
+        Vec v = add(y[j], finish.bias);
+        if (residual) v = add(v, load_inside(residual + at, lanes));
+        v = finish.value(v);
+        store_inside(pixel + at, lanes, v);
       }
     }
   }
-  if (e && e->sum) {
-    write(e->sum + channel, add(read(e->sum + channel), sum));
-    write(e->sum_squares + channel, add(read(e->sum_squares + channel), squares));
-  }
+  if constexpr (kSums) finish.add_sums(channel);
 }
 
+template <int M, bool kBoth, bool kSums>
+inline void lower_channels(const TileOutput* g) {
+  int c = 0;
+  for (; c + kLanes <= g->channels; c += kLanes) lower_tiles<M, kBoth, false, kSums>(*g, c, kLanes);
+  if (c < g->channels) lower_tiles<M, kBoth, true, kSums>(*g, c, g->channels - c);
+}
 template <int M, bool kBoth>
 void lower(const TileOutput* g) {
-  int c = 0;
-  for (; c + kLanes <= g->channels; c += kLanes) lower_tiles<M, kBoth, false>(g, c, kLanes);
-  if (c < g->channels) lower_tiles<M, kBoth, true>(g, c, g->channels - c);
+  if (g->epilogue && g->epilogue->sum) lower_channels<M, kBoth, true>(g);
+  else lower_channels<M, kBoth, false>(g);
+  if (g->streaming) stream_end();
 }
 
 // The taps of kLanes filters, one vector per tap, from filters whose taps lie next to each other; `n` of the

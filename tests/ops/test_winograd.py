@@ -62,6 +62,7 @@ class Case:
     def __init__(self, x, w, rng, stride=1, padding=None, dilation=1, groups=1):
         axes = len(w) - 2
         pads = (w[-1] // 2,) * (2 * axes) if padding is None else padding
+        self.stride = stride
         self.shape = core.conv_shape("conv", x, w, (stride,) * axes, pads, (dilation,) * axes, groups)
         sizes = (self.shape.input_shape, self.shape.weight_shape, self.shape.output_shape)
         self.x, self.w, self.gy = (rng.standard_normal(s, np.float32) for s in sizes)
@@ -80,7 +81,7 @@ class Case:
     def terms(self, what: str) -> int:
         """Products that one plane adds up."""
         n, k, *out = self.shape.output_shape
-        channels = self.shape.weight_shape[1] * int(np.prod(self.shape.weight_shape[2:-2]))
+        channels = self.shape.weight_shape[1] * int(np.prod(self.shape.weight_shape[2:-2])) * self.stride**2
         groups = self.shape.groups
         return {"forward": channels, "grad_input": channels * k // self.shape.input_shape[1] * groups,
                 "grad_weight": n * int(np.prod(out))}[what]
@@ -89,8 +90,7 @@ class Case:
         """Of the root mean square error, relative to that of the result: the products' amplified error, from a few
         roundings in the transforms and a random walk over the sum of n terms (n/2 in the mean, a third for the
         variance of a rounding)."""
-        r = self.shape.weight_shape[-1]
-        m = r if what == "grad_weight" else 7 - r
+        m = 7 - int(np.clip(-(-self.shape.weight_shape[-1] // self.stride), 2, 5))  # folded taps
         return max(amplification(m), amplification(7 - m)) * UNIT * (4 + np.sqrt(self.terms(what) / 6))
 
 
@@ -119,14 +119,16 @@ def test_rounding_error_is_that_of_the_analysis(isa, r, channels):
 def random_case(r: random.Random, rng: np.random.Generator) -> Case:
     """Shapes that have Winograd tiles: odd sizes, any padding, dilation, groups, one to three axes, phases."""
     axes, groups = r.choice([1, 2, 2, 2, 3]), r.choice([1, 1, 1, 2])
-    taps, dilation, stride = r.choice([2, 3, 3, 3, 4, 5]), r.choice([1, 1, 1, 2, 3]), r.choice([1, 1, 1, 2])
+    stride = r.choice([1, 1, 1, 2, 2, 3, 4])
+    taps = r.choice([2, 3, 3, 3, 4, 5]) if stride == 1 else r.randint(2, min(5 * stride, 12))
+    dilation = r.choice([1, 1, 1, 2, 3]) if stride == 1 else 1
     filter_ = [taps] * axes
     if axes == 3:
         filter_[0] = r.randint(1, 3)
     padding = tuple(r.choice([0, 0, 1, 1, 2, 4]) for _ in range(2 * axes))
     size = [max(1, dilation * (f - 1) + 1 - lo - hi) + r.randint(2, 7 if axes == 3 else 25)
             for f, lo, hi in zip(filter_, padding[::2], padding[1::2], strict=True)]
-    c, k = groups * r.choice([16, 17, 31, 48]), groups * r.choice([16, 23, 64, 65, 80])
+    c, k = groups * r.choice([16, 17, 31, 48] if stride == 1 else [1, 3, 4, 16, 33]), groups * r.choice([16, 23, 64, 65, 80])
     return Case((r.choice([1, 2, 3]), c, *size), (k, c // groups, *filter_), rng, stride, padding, dilation, groups)
 
 
@@ -160,6 +162,33 @@ def test_bits_do_not_depend_on_the_number_of_threads(isa, keep_threads, case):
             results.append(c.run(what).tobytes())
         assert c.algorithm(what).startswith("winograd")
         assert len(set(results)) == 1, what
+
+
+@pytest.mark.parametrize(("x", "w", "stride", "passes"), [
+    ((2, 3, 67, 70), (64, 3, 11, 11), 4, PASSES), ((2, 3, 64, 61), (64, 3, 7, 7), 2, PASSES),
+    ((2, 64, 41, 44), (64, 64, 5, 5), 2, PASSES), ((2, 48, 128), (64, 48, 9), 3, ("forward", "grad_weight")),
+], ids=str)
+def test_strides_become_channels(isa, keep_threads, x, w, stride, passes):
+    """Blocks that hang over each border, all passes, the same bits for any number of threads."""
+    for padding in (0, 1, stride, w[-1] - 1):
+        case = Case(x, w, np.random.default_rng(0), stride, (padding,) * (2 * (len(w) - 2)))
+        for what in passes:
+            assert "of a stride as channels of one" in case.shape.plan(what)["why"]
+            want = case.run(what, np.float64)
+            core.set_num_threads(1)
+            got = case.run(what)
+            assert np.abs(got - want).max() <= 16 * case.limit(what) * float(np.sqrt((want**2).mean()))
+            for n in (2, 3, 7):
+                core.set_num_threads(n)
+                assert np.array_equal(got, case.run(what))
+
+
+def test_a_transposed_convolution_adds_its_bias_to_every_folded_output(isa):
+    case = Case((2, 3, 40, 40), (64, 3, 11, 11), np.random.default_rng(0), 4, (2,) * 4)
+    bias = np.float32([1, 2, 3])
+    plain = case.run("grad_input")
+    got = core.conv_transpose_forward("t", case.shape, case.gy, case.w, bias)
+    assert np.allclose(got, plain + bias[:, None, None], rtol=0, atol=4 * UNIT * np.abs(plain).max())
 
 
 def test_epilogue(isa):

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/row_gemm.h"
 #include "ops/conv/winograd.h"
@@ -27,8 +28,14 @@ FilterStrides filter_strides(const ConvShape& s, bool transposed) {
   return f;
 }
 
-void run(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
+void run(const ConvShape& s, const RowProblem& p, const ConvPlan& plan, bool transposed, const float* src,
          const float* w, const ConvEpilogue& epilogue, float* out) {
+  if (p.strides_folded()) {
+    FoldedFilter filter(s, p);
+    filter.fold(w);
+    return winograd(p, plan, filter.strides(), src, filter.data(), epilogue, out);
+  }
+  const FilterStrides filter = filter_strides(s, transposed);
   if (in_lanes(plan)) grouped(p, plan, filter, src, w, epilogue, out);
   else if (in_tiles(plan)) winograd(p, plan, filter, src, w, epilogue, out);
   else row_gemm(p, plan, filter, src, w, epilogue, out);
@@ -57,18 +64,19 @@ void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
 
 void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue,
                   float* y) {
-  const RowProblem p = forward_problem(s);
+  bool complete;
+  const RowProblem p = plan_problems(s, Pass::kForward, &complete).front();
   const ConvPlan plan = plan_rows(p, PlanMode::kTrain);
   if (plan.algorithm == ConvAlgorithm::kReference) {
     ref::conv_forward(s, x, w, epilogue.bias, y);
     return finish(s, epilogue, y);
   }
-  run(p, plan, filter_strides(s, false), x, w, epilogue, y);
+  run(s, p, plan, false, x, w, epilogue, y);
 }
 
 void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx) {
   bool complete;
-  const std::vector<RowProblem> problems = grad_input_problems(s, &complete);
+  const std::vector<RowProblem> problems = plan_problems(s, Pass::kGradInput, &complete);
   if (plan(s, Pass::kGradInput, PlanMode::kTrain).algorithm == ConvAlgorithm::kReference)
     return ref::conv_grad_input(s, gy, w, bias, gx);
   if (!complete)  // inputs that no tap reaches
@@ -79,8 +87,7 @@ void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const 
     });
   ConvEpilogue epilogue;
   epilogue.bias = bias;
-  for (const RowProblem& p : problems)
-    run(p, plan_rows(p, PlanMode::kTrain), filter_strides(s, true), gy, w, epilogue, gx);
+  for (const RowProblem& p : problems) run(s, p, plan_rows(p, PlanMode::kTrain), true, gy, w, epilogue, gx);
 }
 
 }  // namespace pyconv

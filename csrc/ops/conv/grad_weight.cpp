@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/conv/conv.h"
+#include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/plan.h"
 #include "ops/conv/row_problem.h"
@@ -86,7 +87,8 @@ void accumulate(const ConvShape& s, const RowProblem& p, const Strip& strip, con
 }  // namespace
 
 void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float* gw) {
-  const RowProblem p = forward_problem(s);
+  bool complete;
+  const RowProblem p = plan_problems(s, Pass::kGradWeight, &complete).front();
   const int64_t depth = p.depth(), group_floats = depth * p.out_channels;
   if (p.rows() * p.axis[2].count == 0) {
     std::fill_n(gw, s.k * depth, 0.0f);
@@ -101,6 +103,11 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
     return gemm(permute(vgy, {1, 0}), vx, nullptr, gw);
   }
   if (in_lanes(plan)) return grouped_grad_weight(p, plan, gy, x, gw);
+  if (p.strides_folded()) {
+    FoldedFilter filter(s, p);
+    winograd_grad_weight(p, plan, x, gy, filter.data());
+    return filter.unfold(gw);
+  }
   if (in_tiles(plan)) return winograd_grad_weight(p, plan, x, gy, gw);
   const Blocks blocks{p, plan};
   const int64_t panels = ceil_div(p.out_channels, int64_t{kernels().gemm.panel});

@@ -5,6 +5,7 @@
 
 #include "core/algorithm.h"
 #include "kernels/select.h"
+#include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
@@ -107,6 +108,18 @@ constexpr double kWinogradGain = 1.1;
 
 bool worthwhile(double gain) { return gain >= kWinogradGain && algorithm_choice() == AlgorithmChoice::kAuto; }
 
+double row_gemm_cost(const RowProblem& p) {
+  return direct_cost(p) * folded_cost(p, best_fold(p)) / folded_cost(p, 1);
+}
+
+bool folding_pays(const std::vector<RowProblem>& plain, const RowProblem& strides_folded, Pass pass) {
+  const bool weight = pass == Pass::kGradWeight;
+  const auto tiles = weight ? winograd_weight_cost : winograd_cost;
+  double cost = 0;
+  for (const RowProblem& p : plain) cost += std::min(weight ? direct_cost(p) : row_gemm_cost(p), tiles(p));
+  return worthwhile(cost / tiles(strides_folded));
+}
+
 ConvPlan reference(const char* why) {
   ConvPlan plan;
   plan.algorithm = ConvAlgorithm::kReference;
@@ -129,11 +142,23 @@ const char* name(ConvAlgorithm algorithm) {
   return "?";
 }
 
+std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* complete) {
+  *complete = true;
+  const bool backward = pass == Pass::kGradInput;
+  std::vector<RowProblem> plain =
+      backward ? grad_input_problems(shape, complete) : std::vector{forward_problem(shape)};
+  if (!foldable(shape)) return plain;
+  const RowProblem one = backward ? folded_grad_input_problem(shape) : folded_forward_problem(shape);
+  if (!folding_pays(plain, one, pass)) return plain;
+  *complete = true;
+  return {one};
+}
+
 ConvPlan plan_rows(const RowProblem& problem, PlanMode) {
-  const int64_t fold = best_fold(problem);
-  const double folded_gain = folded_cost(problem, 1) / folded_cost(problem, fold);
-  if (worthwhile(winograd_gain(problem) / folded_gain)) return plan_winograd(problem);
+  if (problem.strides_folded() || worthwhile(row_gemm_cost(problem) / winograd_cost(problem)))
+    return plan_winograd(problem);
   if (lanes_fit(problem)) return plan_lanes(problem);
+  const int64_t fold = best_fold(problem);
   const RowProblem p = folded(problem, fold);
   ConvPlan plan;
   plan.fold = fold;
@@ -178,7 +203,8 @@ ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
   // (two threads); 16 on 14x14 2.8 and 1.6 (one thread).
   if (lanes_fit(p) && std::max(p.src_channels, p.out_channels) < kWinogradGroup)
     return plan_lanes_gradient(p);
-  if (worthwhile(winograd_weight_gain(p))) return plan_winograd_weight(p);
+  if (p.strides_folded() || worthwhile(direct_cost(p) / winograd_weight_cost(p)))
+    return plan_winograd_weight(p);
   if (lanes_fit(p)) return plan_lanes_gradient(p);
   ConvPlan plan;
   block_size(p, plan);
@@ -198,10 +224,10 @@ ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
 }
 
 ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode) {
-  if (pass == Pass::kForward) return plan_rows(forward_problem(shape), mode);
-  if (pass == Pass::kGradWeight) return plan_weight_gradient(shape, forward_problem(shape));
   bool complete;
-  const std::vector<RowProblem> problems = grad_input_problems(shape, &complete);
+  const std::vector<RowProblem> problems = plan_problems(shape, pass, &complete);
+  if (pass == Pass::kForward) return plan_rows(problems.front(), mode);
+  if (pass == Pass::kGradWeight) return plan_weight_gradient(shape, problems.front());
   if (problems.empty()) return reference("no input is reached by the filter");
   ConvPlan first = plan_rows(problems.front(), mode);
   for (const RowProblem& p : problems)

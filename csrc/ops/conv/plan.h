@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/shape.h"
 
@@ -47,6 +48,10 @@ const char* name(ConvAlgorithm algorithm);
 ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode);
 
 struct RowProblem;
+
+// The problems that make up a pass: folded where that pays. The weight gradient has those of the forward
+// pass. `complete`: they write all of the output (of an input gradient).
+std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* complete);
 ConvPlan plan_rows(const RowProblem& problem, PlanMode mode);
 ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& problem);
 

@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
+#include "ops/conv/streaming.h"
 #include "ops/conv/strip.h"
 #include "ops/gemm/panels.h"
 
@@ -133,6 +134,7 @@ void row_gemm(const RowProblem& problem, const ConvPlan& plan, const FilterStrid
   const PanelLayout rest_layout(p.depth(), rest * problem.out_channels);
   const std::vector<float> bias = repeated(epilogue.bias, channels / p.fold, p.fold);
   const std::vector<float> shift = repeated(epilogue.shift, channels / p.fold, p.fold);
+  const bool streaming = streams(out, problem.out_pixels(), problem.groups * problem.out_channels);
   const int64_t x_tiles = ceil_div(width, plan.x_tile);
   const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * x_tiles;
   // Sums per block and channel, merged below in the order of the blocks.
@@ -174,6 +176,7 @@ void row_gemm(const RowProblem& problem, const ConvPlan& plan, const FilterStrid
       e.bias = epilogue.bias ? bias.data() + channel : nullptr;
       e.residual = epilogue.residual;
       e.relu = epilogue.relu;
+      e.streaming = streaming;
       if (epilogue.sum) {
         e.shift = epilogue.shift ? shift.data() + channel : nullptr;
         e.sum = sums.data() + index * channels * 2 + channel;

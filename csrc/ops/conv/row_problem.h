@@ -20,6 +20,8 @@ struct RowAxis {
   int64_t origin = 0, src_step = 1;                // source position of output 0, tap 0
   int64_t taps = 1, tap_step = 1;
   int64_t filter_first = 0, filter_step = 1;  // filter index of tap t
+  // How many neighbouring pixels one position stands for (see fold.h), and the taps there were before.
+  int64_t src_fold = 1, out_fold = 1, plain_taps = 0;
 
   int64_t low(int64_t j) const { return origin + j * src_step; }
   // Source positions between the first and the last that this many neighbouring outputs touch.
@@ -34,9 +36,16 @@ struct RowProblem {
   int64_t fold = 1;  // neighbouring outputs of a row that are one here: see folded()
 
   int64_t rows() const { return n * axis[0].count * axis[1].count; }
+  int64_t out_pixels() const { return n * axis[0].out_size * axis[1].out_size * axis[2].out_size; }
   int64_t taps() const { return axis[0].taps * axis[1].taps * axis[2].taps; }
   int64_t depth() const { return taps() * src_channels; }  // length of the reduction
   bool inside() const { return axis[0].inside() && axis[1].inside() && axis[2].inside(); }
+  bool strides_folded() const { return plain_taps() != axis[1].taps * axis[2].taps; }
+  // Taps of one slice (y, x) before folding.
+  int64_t plain_taps() const {
+    const auto plain = [](const RowAxis& a) { return a.plain_taps ? a.plain_taps : a.taps; };
+    return plain(axis[1]) * plain(axis[2]);
+  }
   // Whether the taps of a filter row lie next to each other in memory: then they are one run.
   bool merged() const { return groups == 1 && axis[2].tap_step == 1; }
 };

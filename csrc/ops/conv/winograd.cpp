@@ -9,6 +9,7 @@
 #include "kernels/select.h"
 #include "ops/conv/block_sums.h"
 #include "ops/conv/planes.h"
+#include "ops/conv/streaming.h"
 #include "ops/conv/tiles.h"
 #include "ops/conv/winograd_plan.h"
 #include "ops/gemm/panels.h"
@@ -20,7 +21,11 @@ namespace {
 class TileFilter {
  public:
   TileFilter(const RowProblem& p, const TileGrid& grid, const FilterStrides& w, const float* weight)
-      : problem_(p), strides_(w), weight_(weight), kernel_(kernels().winograd.filter[grid.both()][grid.m()]) {
+      : problem_(p),
+        channels_(grid.channels()),
+        strides_(w),
+        weight_(weight),
+        kernel_(kernels().winograd.filter[grid.both()][grid.m()]) {
     const RowAxis &y = p.axis[1], &x = p.axis[2];
     lowest_ = std::min(corner(y, 1, 0), corner(y, 1, y.taps - 1)) +
               std::min(corner(x, 2, 0), corner(x, 2, x.taps - 1));
@@ -30,7 +35,7 @@ class TileFilter {
     span_ = *std::max_element(taps_.begin(), taps_.end()) + 1;
   }
 
-  // Transforms depth rows [d0, d1) of panel `panel`; depth counts (z tap, source channel).
+  // Transforms depth rows [d0, d1) of panel `panel`; depth counts (z tap, channel).
   void transform(const PanelLayout& layout, int64_t panel, int64_t d0, int64_t d1, float* u,
                  int64_t plane_pitch) const {
     FilterTransform f{};
@@ -43,8 +48,8 @@ class TileFilter {
     f.plane_pitch = plane_pitch;
     const RowAxis& z = problem_.axis[0];
     for (int64_t d = d0; d < d1;) {
-      const int64_t tz = d / problem_.src_channels, c = d % problem_.src_channels;
-      f.sources = std::min(problem_.src_channels - c, d1 - d);
+      const int64_t tz = d / channels_, c = d % channels_;
+      f.sources = std::min(channels_ - c, d1 - d);
       f.w = weight_ + lowest_ + corner(z, 0, tz) + c * strides_.src + panel * layout.width * strides_.out;
       f.u = u + (d - d0) * f.ld;
       kernel_(&f);
@@ -58,6 +63,7 @@ class TileFilter {
   }
 
   const RowProblem& problem_;
+  int64_t channels_;
   const FilterStrides& strides_;
   const float* weight_;
   void (*kernel_)(const FilterTransform*);
@@ -68,29 +74,36 @@ class TileFilter {
 
 class Winograd {
  public:
-  Winograd(const RowProblem& p, const ConvPlan& plan, const ConvEpilogue& epilogue, const float* src,
-           float* out)
+  Winograd(const RowProblem& p, const ConvPlan& plan, const FilterStrides& strides,
+           const ConvEpilogue& epilogue, const float* src, const float* weight, float* out)
       : p_(p),
         plan_(plan),
+        strides_(strides),
         grid_(p, plan.tile),
-        layout_(grid_.depth(), p.out_channels),
+        layout_(grid_.depth(), grid_.columns()),
         epilogue_(epilogue),
         sums_(epilogue, ceil_div(grid_.tiles(), plan.tiles_per_block), p.groups * p.out_channels),
         src_(src),
+        weight_(weight),
         out_(out),
+        streaming_(streams(out, p.out_pixels(), p.groups * p.out_channels)),
         source_(kernels().winograd.source[grid_.both()][plan.tile]),
         output_(kernels().winograd.output[grid_.both()][plan.tile]) {}
 
   // Blocks of tiles are independent; all of them read the filter, which has been transformed before.
-  void tile_blocks(int64_t group, const TileFilter& filter) {
-    const int64_t planes = grid_.planes(), panels = layout_.panels(), depth = layout_.k;
+  void tile_blocks() {
+    const int64_t planes = grid_.planes(), depth = layout_.k, panels = p_.groups * layout_.panels();
     const FilterPlanes at{layout_, planes};
-    Scratch<float> u(at.floats());
+    Scratch<float> u(p_.groups * at.floats());
+    const auto panel_of_u = [&](int64_t panel) {
+      return u.data() + panel / layout_.panels() * at.floats() + at.offset(panel % layout_.panels());
+    };
     const int64_t pieces = ceil_div(depth, kFilterPieceDepth);
     parallel_for(panels * pieces, [&](int64_t task) {
-      const int64_t panel = task / pieces, d0 = task % pieces * kFilterPieceDepth;
-      filter.transform(layout_, panel, d0, std::min(depth, d0 + kFilterPieceDepth),
-                       u.data() + at.offset(panel) + d0 * layout_.ld(panel), at.plane_pitch(panel));
+      const int64_t panel = task / pieces, d0 = task % pieces * kFilterPieceDepth,
+                    local = panel % layout_.panels();
+      filter(panel).transform(layout_, local, d0, std::min(depth, d0 + kFilterPieceDepth),
+                              panel_of_u(panel) + d0 * layout_.ld(local), at.plane_pitch(local));
     });
     const int64_t blocks = ceil_div(grid_.tiles(), plan_.tiles_per_block);
     parallel_for(blocks * plan_.parts, [&](int64_t task) {
@@ -98,37 +111,40 @@ class Winograd {
       const int64_t begin = block * plan_.tiles_per_block;
       const int64_t end = std::min(grid_.tiles(), begin + plan_.tiles_per_block);
       const std::vector<TileRun> runs = grid_.runs(begin, end);
-      Planes v(planes, end - begin, depth), m(planes, end - begin, std::min(layout_.width, p_.out_channels));
-      lift(group, runs, v, 0);
+      Planes v(planes, end - begin, source_floats()),
+          m(planes, end - begin, std::min(layout_.width, layout_.n));
+      lift(runs, v, 0);
       for (int64_t panel = panels * part / plan_.parts; panel < panels * (part + 1) / plan_.parts; ++panel) {
-        multiply(v, end - begin, 0, depth, panel, u.data() + at.offset(panel), at.plane_pitch(panel), m);
-        lower(group, panel, block, runs, m);
+        multiply(v, end - begin, 0, depth, panel, panel_of_u(panel), at.plane_pitch(panel % layout_.panels()),
+                 m);
+        lower(panel, block, runs, m);
       }
     });
   }
 
   // Few tiles, a large filter: each panel of it is transformed piece by piece where it is used, and all
   // tiles of a block pass by. It never exists as a whole.
-  void filter_panels(int64_t group, const TileFilter& filter) {
-    const int64_t planes = grid_.planes(), panels = layout_.panels(), depth = layout_.k;
+  void filter_panels() {
+    const int64_t planes = grid_.planes(), depth = layout_.k;
     const int64_t step = plan_.tiles_per_block;
     for (int64_t begin = 0; begin < grid_.tiles(); begin += step) {
       const int64_t tiles = std::min(step, grid_.tiles() - begin);
-      Planes v(planes, tiles, depth);
+      Planes v(planes, tiles, source_floats());
       parallel_ranges(tiles, kLiftTiles, [&](int64_t first, int64_t last) {
-        lift(group, grid_.runs(begin + first, begin + last), v, first);
+        lift(grid_.runs(begin + first, begin + last), v, first);
       });
       const std::vector<TileRun> runs = grid_.runs(begin, begin + tiles);
-      parallel_for(panels, [&](int64_t panel) {
-        const int64_t pitch = odd_lines(kFilterPieceDepth * layout_.ld(panel));
-        Planes m(planes, tiles, std::min(layout_.width, p_.out_channels));
+      parallel_for(p_.groups * layout_.panels(), [&](int64_t panel) {
+        const int64_t local = panel % layout_.panels(),
+                      pitch = odd_lines(kFilterPieceDepth * layout_.ld(local));
+        Planes m(planes, tiles, std::min(layout_.width, layout_.n));
         Scratch<float> u(planes * pitch);
         for (int64_t d0 = 0; d0 < depth; d0 += kFilterPieceDepth) {
           const int64_t d1 = std::min(depth, d0 + kFilterPieceDepth);
-          filter.transform(layout_, panel, d0, d1, u, pitch);
+          filter(panel).transform(layout_, local, d0, d1, u, pitch);
           multiply(v, tiles, d0, d1, panel, u, pitch, m);
         }
-        lower(group, panel, begin / step, runs, m);
+        lower(panel, begin / step, runs, m);
       });
     }
   }
@@ -138,19 +154,40 @@ class Winograd {
  private:
   static constexpr int64_t kLiftTiles = 8;
 
-  void lift(int64_t group, const std::vector<TileRun>& runs, Planes& v, int64_t first) const {
+  // Panels are counted through all groups.
+  TileFilter filter(int64_t panel) const {
+    return TileFilter(p_, grid_, strides_, weight_ + panel / layout_.panels() * strides_.group);
+  }
+  int64_t source_floats() const { return p_.axis[0].taps * p_.axis[1].src_fold * grid_.source_row(); }
+
+  void lift(const std::vector<TileRun>& runs, Planes& v, int64_t first) const {
     for (const TileRun& run : runs) {
-      for (int64_t tz = 0; tz < p_.axis[0].taps; ++tz) {
-        TileRow row = grid_.source(run, tz, src_ + group * p_.src_channels);
-        source_(&v.into(row, first, tz * p_.src_channels));
-      }
+      int64_t channel = 0;
+      for (int64_t tz = 0; tz < p_.axis[0].taps; ++tz)
+        for (int64_t fold = 0; fold < p_.axis[1].src_fold; ++fold, channel += grid_.source_row()) {
+          TileRow row = grid_.source(run, tz, fold, 0, src_);
+          row.channels = grid_.source_row();
+          source_(&v.into(row, first, channel));
+        }
       first += run.count;
     }
+  }
+
+  // Where depth row d of a group stands among the transformed channels.
+  int64_t v_channel(int64_t group, int64_t d) const {
+    return p_.groups == 1 ? d
+                          : (d / p_.src_channels * p_.groups + group) * p_.src_channels + d % p_.src_channels;
+  }
+  // The end of the stretch from d on that is contiguous among them, not beyond d1 and kChunk.
+  int64_t stretch(int64_t d, int64_t d1) const {
+    const int64_t end = p_.groups == 1 ? d1 : std::min(d1, (d / p_.src_channels + 1) * p_.src_channels);
+    return std::min(end, d + RunChunks::kChunk);
   }
 
   // m[plane][tile][column] (+)= sum over d in [d0, d1) of v[plane][tile][d] * u[plane][d - d0][column]
   void multiply(Planes& v, int64_t tiles, int64_t d0, int64_t d1, int64_t panel, const float* u,
                 int64_t u_plane_pitch, Planes& m) const {
+    const int64_t group = panel / layout_.panels(), local = panel % layout_.panels();
     Scratch<const float*> a(tiles);
     Scratch<float*> c(tiles);
     RowGemmArgs g{};
@@ -158,54 +195,67 @@ class Winograd {
     g.c = c;
     g.run_count = 1;
     g.rows = tiles;
-    g.columns = static_cast<int>(layout_.columns(panel));
-    g.ldb = layout_.ld(panel);
+    g.columns = static_cast<int>(layout_.columns(local));
+    g.ldb = layout_.ld(local);
     for (int64_t plane = 0; plane < grid_.planes(); ++plane) {
       poll_interrupt();
       for (int64_t t = 0; t < tiles; ++t) {
         a[t] = v.tile(plane, t);
         c[t] = m.tile(plane, t);
       }
-      for (int64_t d = d0; d < d1; d += RunChunks::kChunk) {
-        const Run run{d, std::min(RunChunks::kChunk, d1 - d)};
+      for (int64_t d = d0; d < d1;) {
+        const int64_t end = stretch(d, d1);
+        const Run run{v_channel(group, d), end - d};
         g.runs = &run;
         g.b = u + plane * u_plane_pitch + (d - d0) * g.ldb;
         g.first = d == 0;
         kernels().gemm.row_gemm(&g);
+        d = end;
       }
     }
   }
 
-  void lower(int64_t group, int64_t panel, int64_t block, const std::vector<TileRun>& runs, Planes& m) {
-    const int64_t channel = group * p_.out_channels + panel * layout_.width;
-    const auto at = [channel](auto* p) { return p ? p + channel : p; };
-    Epilogue e{};
-    e.bias = at(epilogue_.bias);
-    e.relu = epilogue_.relu;
-    e.shift = at(epilogue_.shift);
-    e.sum = at(sums_.sum(block));
-    e.sum_squares = at(sums_.sum_squares(block));
-    int64_t first = 0;
-    for (const TileRun& run : runs) {
-      TileOutput o = grid_.output(run, out_ + channel, at(epilogue_.residual));
-      o.planes = m.tile(0, first);
-      o.tile_pitch = m.tile_pitch();
-      o.plane_pitch = m.plane_pitch();
-      o.channels = static_cast<int>(layout_.columns(panel));
-      o.epilogue = &e;
-      output_(&o);
-      first += run.count;
+  void lower(int64_t panel, int64_t block, const std::vector<TileRun>& runs, Planes& m) {
+    const int64_t group = panel / layout_.panels(), local = panel % layout_.panels();
+    // The panel's columns, row by row of folded output pixels.
+    const int64_t begin = local * layout_.width, end = begin + layout_.columns(local),
+                  floats = grid_.out_floats();
+    for (int64_t column = begin; column < end;) {
+      const int64_t fold = column / floats, channel = group * floats + column % floats;
+      const int64_t count = std::min(floats - column % floats, end - column);
+      const auto at = [&](auto* p) { return p ? p + group * p_.out_channels + column : p; };
+      Epilogue e{};
+      e.bias = at(epilogue_.bias);
+      e.relu = epilogue_.relu;
+      e.shift = at(epilogue_.shift);
+      e.sum = at(sums_.sum(block));
+      e.sum_squares = at(sums_.sum_squares(block));
+      int64_t first = 0;
+      for (const TileRun& run : runs) {
+        TileOutput o = grid_.output(run, fold, channel, out_, epilogue_.residual);
+        o.planes = m.tile(0, first, column - begin);
+        o.tile_pitch = m.tile_pitch();
+        o.plane_pitch = m.plane_pitch();
+        o.channels = static_cast<int>(count);
+        o.epilogue = &e;
+        o.streaming = streaming_;
+        output_(&o);
+        first += run.count;
+      }
+      column += count;
     }
   }
 
   const RowProblem& p_;
   const ConvPlan& plan_;
+  const FilterStrides& strides_;
   TileGrid grid_;
-  PanelLayout layout_;
+  PanelLayout layout_;  // of one group
   const ConvEpilogue& epilogue_;
   BlockSums sums_;
-  const float* src_;
+  const float *src_, *weight_;
   float* out_;
+  bool streaming_;
   void (*source_)(const TileRow*);
   void (*output_)(const TileOutput*);
 };
@@ -214,13 +264,17 @@ class Winograd {
 
 void winograd(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
               const float* weight, const ConvEpilogue& epilogue, float* out) {
-  Winograd w(p, plan, epilogue, src, out);
-  const TileGrid grid(p, plan.tile);
-  for (int64_t group = 0; group < p.groups; ++group) {
-    const TileFilter tile_filter(p, grid, filter, weight + group * filter.group);
-    if (plan.algorithm == ConvAlgorithm::kWinogradPanels) w.filter_panels(group, tile_filter);
-    else w.tile_blocks(group, tile_filter);
+  // Folded output pixels: every one has the bias.
+  ConvEpilogue e = epilogue;
+  std::vector<float> bias;
+  const int64_t folds = p.axis[1].out_fold * p.axis[2].out_fold;
+  if (e.bias && folds > 1) {
+    for (int64_t i = 0; i < folds; ++i) bias.insert(bias.end(), e.bias, e.bias + p.out_channels);
+    e.bias = bias.data();
   }
+  Winograd w(p, plan, filter, e, src, weight, out);
+  if (plan.algorithm == ConvAlgorithm::kWinogradPanels) w.filter_panels();
+  else w.tile_blocks();
   w.finish();
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "ops/conv/planes.h"
-#include "ops/conv/tiles.h"
 
 namespace pyconv {
 namespace {
@@ -20,9 +20,12 @@ constexpr int64_t kRowTile = 6;  // rows that the matrix kernel takes at a time
 // by piece, for blocks of many tiles: 512 x 512 channels on 7 x 7 pixels went from 136 to 235 GFLOP/s.
 constexpr int64_t kFilterBytes = 12 << 20;
 constexpr int64_t kPanelTiles = 128;
-// Weight gradient: tiles whose transforms stay in a shared cache, but at least so many that loading and
+// Weight gradient: a block's transformed tiles, in floats, and at least so many tiles that loading and
 // storing the sums costs little.
-constexpr int64_t kSumsFloats = 1000000, kMinSumsTiles = 128;
+constexpr int64_t kSumsFloats = 320 << 10, kMinSumsTiles = 48;
+// It is split into chunks of at least this many tiles whose sums are all kept, up to so many floats.
+constexpr int64_t kChunkTiles = 96, kKeptFloats = 5 << 20;
+constexpr int64_t kMostPartChannels = 192, kMostPartColumns = 128;
 constexpr int64_t kTasks = 16;  // for the threads to share
 
 // Vector operations per vector of a plane's values, a term of the product of two planes counting 1: the way
@@ -33,25 +36,24 @@ constexpr double kLiftCost = 10, kLowerCost = 12, kFilterCost = 5;
 constexpr double kDirectFilterCost = 2;  // packing it
 constexpr int64_t kVector = 16;          // whatever the instruction set
 
-// The problem's sizes in whole vectors.
-struct Sizes {
-  double pixels, tiles, planes, taps, source, out, products;
+double whole_vectors(int64_t channels) { return static_cast<double>(round_up(channels, kVector)); }
 
-  Sizes(const RowProblem& p, const TileGrid& grid)
-      : pixels(static_cast<double>(p.rows() * p.axis[2].count)),
-        tiles(static_cast<double>(grid.tiles())),
-        planes(static_cast<double>(grid.planes())),
-        taps(static_cast<double>(p.axis[1].taps * p.axis[2].taps)),
-        source(static_cast<double>(p.axis[0].taps * round_up(p.src_channels, kVector))),
-        out(static_cast<double>(round_up(p.out_channels, kVector))),
-        products(static_cast<double>(grid.depth()) * out) {}
+double tile_cost(const TileGrid& grid, double products, double transforms) {
+  return static_cast<double>(grid.planes()) *
+         (static_cast<double>(grid.tiles()) * (products + transforms) + kFilterCost * products);
+}
 
-  // `transforms` is their cost per tile and plane.
-  double gain(double transforms) const {
-    const double direct = taps * products * (pixels + kDirectFilterCost);
-    return direct / (planes * (tiles * (products + transforms) + kFilterCost * products));
-  }
-};
+// The size of parts into which `size` is cut evenly, none larger than `most`: whole vectors.
+int64_t even_parts(int64_t size, int64_t most) {
+  return std::min(size, round_up(ceil_div(size, ceil_div(size, most)), kVector));
+}
+
+// Source channels of one group in whole vectors; those of pixels folded along y are transformed apart, those
+// of all groups together.
+double source_vectors(const RowProblem& p, const TileGrid& grid) {
+  return static_cast<double>(p.axis[0].taps * p.axis[1].src_fold) * whole_vectors(grid.source_row()) /
+         static_cast<double>(p.groups);
+}
 
 std::string describe(const RowProblem& p, const TileGrid& grid, int64_t outputs, int64_t taps, double gain) {
   char text[160];
@@ -63,6 +65,8 @@ std::string describe(const RowProblem& p, const TileGrid& grid, int64_t outputs,
                 "%lld products per tile instead of %lld; with transforms %.1f times less work",
                 static_cast<long long>(grid.planes()), saved, gain);
   why += text;
+  if (p.axis[1].src_fold * p.axis[2].src_fold > 1) why += ", the pixels of a stride as channels of one";
+  if (p.axis[1].out_fold * p.axis[2].out_fold > 1) why += ", the outputs of a stride as channels of one";
   if (p.axis[0].taps > 1) why += ", summed over depth directly";
   return why;
 }
@@ -72,48 +76,63 @@ std::string describe(const RowProblem& p, const TileGrid& grid, int64_t outputs,
 int winograd_tile(const RowProblem& p) {
   const RowAxis &y = p.axis[1], &x = p.axis[2];
   const int64_t taps = x.taps;
-  if (x.src_step != 1 || taps < 2 || taps > 5) return 0;
+  const auto in_steps = [](const RowAxis& a) { return a.src_step == a.src_fold; };
+  if (!in_steps(x) || taps < 2 || taps > 5) return 0;
   // The taps are picked from a filter of at most this many.
   if (y.taps * taps * std::abs(y.filter_step * x.filter_step) > kMaxFilterTaps) return 0;
-  const bool row = y.taps == 1, square = y.taps == taps && y.src_step == 1;
+  const bool row = y.taps == 1, square = y.taps == taps && in_steps(y);
   return row || square ? static_cast<int>(kWinogradPoints + 1 - taps) : 0;
 }
 
-double winograd_gain(const RowProblem& p) {
-  const int tile = winograd_tile(p);
-  if (tile == 0) return 0;
-  const Sizes s(p, TileGrid(p, tile));
-  return s.gain(kLiftCost * s.source + kLowerCost * s.out);
+double direct_cost(const RowProblem& p) {
+  const double positions = static_cast<double>(p.rows() * p.axis[2].count);
+  return static_cast<double>(p.axis[0].taps * p.plain_taps() * p.src_channels) *
+         whole_vectors(p.out_channels) * (positions + kDirectFilterCost);
 }
 
-double winograd_weight_gain(const RowProblem& p) {
+double winograd_cost(const RowProblem& p) {
   const int tile = winograd_tile(p);
-  if (tile == 0) return 0;
-  const Sizes s(p, TileGrid(p, tile));
-  return s.gain(kLiftCost * (s.source + s.out));
+  if (tile == 0) return std::numeric_limits<double>::infinity();
+  const TileGrid grid(p, tile);
+  const double out = static_cast<double>(p.axis[1].out_fold) * whole_vectors(grid.out_floats());
+  return tile_cost(grid, static_cast<double>(grid.depth()) * whole_vectors(grid.columns()),
+                   kLiftCost * source_vectors(p, grid) + kLowerCost * out);
 }
+
+double winograd_weight_cost(const RowProblem& p) {
+  const int tile = winograd_tile(p);
+  if (tile == 0) return std::numeric_limits<double>::infinity();
+  const TileGrid grid(p, tile);
+  const double out = whole_vectors(p.out_channels);
+  return tile_cost(grid, static_cast<double>(grid.depth()) * out,
+                   kLiftCost * (source_vectors(p, grid) + out));
+}
+
+int64_t weight_part_channels(const TileGrid& grid) { return even_parts(grid.channels(), kMostPartChannels); }
+int64_t weight_part_columns(const TileGrid& grid) { return even_parts(grid.columns(), kMostPartColumns); }
 
 ConvPlan plan_winograd(const RowProblem& p) {
   ConvPlan plan;
   plan.tile = winograd_tile(p);
   const TileGrid grid(p, plan.tile);
-  const FilterPlanes filter{PanelLayout(grid.depth(), p.out_channels), grid.planes()};
-  plan.why = describe(p, grid, plan.tile, p.axis[2].taps, winograd_gain(p));
+  const FilterPlanes filter{PanelLayout(grid.depth(), grid.columns()), grid.planes()};
+  plan.why = describe(p, grid, plan.tile, p.axis[2].taps, direct_cost(p) / winograd_cost(p));
+  const int64_t source = p.groups * grid.depth();
   if (filter.floats() * 4 > kFilterBytes) {
     plan.algorithm = ConvAlgorithm::kWinogradPanels;
     plan.tiles_per_block = std::min(kPanelTiles, grid.tiles());
-    plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, grid.depth()) * 4;
+    plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, source) * 4;
     return plan;
   }
   plan.algorithm = ConvAlgorithm::kWinograd;
-  const int64_t width = std::min(filter.layout.width, p.out_channels);
-  const int64_t fitting = kBlockFloats / (grid.planes() * (grid.depth() + width));
+  const int64_t width = std::min(filter.layout.width, filter.layout.n);
+  const int64_t fitting = kBlockFloats / (grid.planes() * (source + width));
   // A small problem is cut finer, so that the threads have something to share.
   const int64_t shared = std::max(2 * kRowTile, grid.tiles() / (kTasks / 2));
   plan.tiles_per_block = std::min(std::clamp(fitting, kMinTiles, kMaxTiles), shared) / kRowTile * kRowTile;
   const int64_t blocks = ceil_div(grid.tiles(), plan.tiles_per_block);
-  plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, filter.layout.panels());
-  plan.workspace_bytes = filter.floats() * 4;
+  plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, p.groups * filter.layout.panels());
+  plan.workspace_bytes = p.groups * filter.floats() * 4;
   return plan;
 }
 
@@ -122,16 +141,17 @@ ConvPlan plan_winograd_weight(const RowProblem& p) {
   plan.algorithm = ConvAlgorithm::kWinograd;
   plan.tile = winograd_tile(p);
   const TileGrid grid(p, plan.tile);
-  plan.why = describe(p, grid, p.axis[2].taps, plan.tile, winograd_weight_gain(p));
-  const int64_t channels = grid.depth() + p.out_channels;
-  plan.tiles_per_block =
-      std::min(grid.tiles(), std::max(kMinSumsTiles, kSumsFloats / (grid.planes() * channels)));
-  const PanelLayout layout(grid.depth(), p.out_channels);
-  const int64_t pieces = layout.panels() * ceil_div(grid.depth(), kSumsPieceDepth);
-  plan.parts = std::clamp<int64_t>(ceil_div(kTasks, pieces), 1, grid.planes());
-  plan.workspace_bytes = (Planes::floats(grid.planes(), plan.tiles_per_block, channels) +
-                          FilterPlanes{layout, grid.planes()}.floats()) *
-                         4;
+  plan.why = describe(p, grid, p.axis[2].taps, plan.tile, direct_cost(p) / winograd_weight_cost(p));
+  const int64_t c = weight_part_channels(grid), k = weight_part_columns(grid);
+  plan.parts = p.groups * p.axis[0].taps * ceil_div(grid.channels(), c) * ceil_div(p.out_channels, k);
+  const int64_t sums = plan.parts * grid.planes() * c * k;
+  const int64_t most =
+      std::min({ceil_div(kTasks, plan.parts), grid.tiles() / kChunkTiles, kKeptFloats / sums});
+  while (plan.chunks * 2 <= most) plan.chunks *= 2;
+  plan.tiles_per_block = std::min(ceil_div(grid.tiles(), plan.chunks),
+                                  std::max(kMinSumsTiles, kSumsFloats / (grid.planes() * (c + k))));
+  plan.workspace_bytes =
+      (plan.chunks * sums + Planes::floats(grid.planes(), plan.tiles_per_block, c + k)) * 4;
   return plan;
 }
 

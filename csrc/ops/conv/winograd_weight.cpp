@@ -13,6 +13,11 @@
 namespace pyconv {
 namespace {
 
+// A task's share of the filter: source channels [c0, c1) of one group under one z tap, columns [k0, k1).
+struct Part {
+  int64_t group, tz, c0, c1, k0, k1;
+};
+
 class WinogradWeight {
  public:
   WinogradWeight(const RowProblem& p, const ConvPlan& plan, const float* src, const float* gy, float* gw)
@@ -20,102 +25,126 @@ class WinogradWeight {
         plan_(plan),
         grid_(p, plan.tile),
         planes_(grid_.planes()),
-        layout_(grid_.depth(), p.out_channels),
+        part_channels_(weight_part_channels(grid_)),
+        part_columns_(weight_part_columns(grid_)),
+        width_(PanelLayout(1, p.out_channels).width),
         src_(src),
         gy_(gy),
-        gw_(gw) {}
+        gw_(gw) {
+    split();
+  }
 
-  // Block by block of tiles: transform them, then add their products to the sums, a task per piece of the
-  // filter (some source channels, one panel, some planes). A piece's sums go back to a filter at the end.
-  void run(int64_t group) {
-    const int64_t depth = layout_.k, pieces = layout_.panels() * ceil_div(depth, kSumsPieceDepth);
-    const int64_t step = plan_.tiles_per_block, tiles_in_all = grid_.tiles();
-    const int64_t piece_floats = planes_ * odd_lines(kSumsPieceDepth * layout_.width);
-    // All tiles in one block: a task has all it needs for its part of the filter, and its sums stay with it.
-    const bool once = tiles_in_all <= step && plan_.parts == 1;
-    Scratch<float> kept(once ? 0 : pieces * piece_floats);
-    for (int64_t begin = 0; begin < tiles_in_all; begin += step) {
-      const int64_t tiles = std::min(step, tiles_in_all - begin);
-      Planes v(planes_, tiles, depth), w(planes_, tiles, p_.out_channels);
-      parallel_ranges(tiles, kLiftTiles, [&](int64_t first, int64_t last) {
-        lift(group, grid_.runs(begin + first, begin + last), v, w, first);
-      });
-      parallel_for(pieces * plan_.parts, [&](int64_t task) {
-        const int64_t index = task / plan_.parts, part = task % plan_.parts;
-        const Piece piece = at(index);
-        Scratch<float> own(once ? piece_floats : 0);
-        float* sums = once ? own.data() : kept.data() + index * piece_floats;
-        for (int64_t plane = planes_ * part / plan_.parts; plane < planes_ * (part + 1) / plan_.parts;
-             ++plane)
-          accumulate(v, w, tiles, piece, plane, begin == 0, sums);
-        if (once) lower(group, piece, sums);
-      });
-    }
-    if (!once)
-      parallel_for(pieces,
-                   [&](int64_t index) { lower(group, at(index), kept.data() + index * piece_floats); });
+  // A task transforms what its part of the filter needs of its chunk of the tiles, block by block, and adds
+  // the products to its sums. It shares no memory with other tasks: two threads that took turns in
+  // transforming and multiplying the same tiles were no faster than one.
+  void run() {
+    const int64_t parts = static_cast<int64_t>(parts_.size()), chunks = plan_.chunks;
+    Scratch<float> kept(chunks > 1 ? chunks * parts * part_floats() : 0);
+    parallel_for(chunks * parts, [&](int64_t task) {
+      const Part& part = parts_[static_cast<size_t>(task % parts)];
+      const int64_t chunk = task / parts;
+      Scratch<float> own(chunks > 1 ? 0 : part_floats());
+      float* sums = chunks > 1 ? kept.data() + task * part_floats() : own.data();
+      sum_tiles(part, grid_.tiles() * chunk / chunks, grid_.tiles() * (chunk + 1) / chunks, sums);
+      if (chunks == 1) lower(part, part.c0, part.c1, sums);
+    });
+    if (chunks == 1) return;
+    parallel_ranges(parts * part_floats(), kMergeFloats, [&](int64_t first, int64_t last) {
+      for (int64_t chunk = 1; chunk < chunks; ++chunk) {
+        const float* other = kept.data() + chunk * parts * part_floats();
+        for (int64_t i = first; i < last; ++i) kept[i] += other[i];
+      }
+    });
+    const int64_t slices = ceil_div(part_channels_, kSlice);
+    parallel_for(parts * slices, [&](int64_t task) {
+      const Part& part = parts_[static_cast<size_t>(task / slices)];
+      const int64_t c0 = part.c0 + task % slices * kSlice;
+      lower(part, c0, std::min(part.c1, c0 + kSlice), kept.data() + task / slices * part_floats());
+    });
   }
 
  private:
-  static constexpr int64_t kLiftTiles = 8;
+  static constexpr int64_t kMergeFloats = 1 << 14, kSlice = 16;
 
-  void lift(int64_t group, const std::vector<TileRun>& runs, Planes& v, Planes& w, int64_t first) const {
+  void split() {
+    for (int64_t group = 0; group < p_.groups; ++group)
+      for (int64_t tz = 0; tz < p_.axis[0].taps; ++tz)
+        for (int64_t c = 0; c < grid_.channels(); c += part_channels_)
+          for (int64_t k = 0; k < p_.out_channels; k += part_columns_)
+            parts_.push_back({group, tz, c, std::min(grid_.channels(), c + part_channels_), k,
+                              std::min(p_.out_channels, k + part_columns_)});
+  }
+
+  // Sums of a part: (panel, plane, source channel, column).
+  int64_t plane_pitch(const Part& part) const { return odd_lines((part.c1 - part.c0) * width_); }
+  int64_t part_floats() const {
+    const int64_t rows = std::min(grid_.channels(), part_channels_);
+    const int64_t columns = round_up(std::min(p_.out_channels, part_columns_), width_);
+    return planes_ * odd_lines(rows * width_) * (columns / width_);
+  }
+
+  void sum_tiles(const Part& part, int64_t begin, int64_t end, float* sums) const {
+    const int64_t step = std::min(plan_.tiles_per_block, end - begin);
+    Planes v(planes_, step, part.c1 - part.c0), w(planes_, step, part.k1 - part.k0);
+    for (bool first = true; begin < end; begin += step, first = false) {
+      const int64_t tiles = std::min(step, end - begin);
+      lift(part, grid_.runs(begin, begin + tiles), v, w);
+      for (int64_t k = part.k0; k < part.k1; k += width_)
+        for (int64_t plane = 0; plane < planes_; ++plane)
+          accumulate(part, k, plane, tiles, first, v, w, sums);
+    }
+  }
+
+  void lift(const Part& part, const std::vector<TileRun>& runs, Planes& v, Planes& w) const {
     const WinogradKernels& kernel = kernels().winograd;
+    const int64_t floats = grid_.src_floats();
+    int64_t first = 0;
     for (const TileRun& run : runs) {
-      for (int64_t tz = 0; tz < p_.axis[0].taps; ++tz) {
-        TileRow row = grid_.source(run, tz, src_ + group * p_.src_channels);
-        kernel.source[grid_.both()][plan_.tile](&v.into(row, first, tz * p_.src_channels));
+      for (int64_t c = part.c0; c < part.c1;) {  // row by row of folded pixels
+        const int64_t fold = c / floats, count = std::min(part.c1, (fold + 1) * floats) - c;
+        TileRow row = grid_.source(run, part.tz, fold, part.group * floats + c % floats, src_);
+        row.channels = count;
+        kernel.source[grid_.both()][plan_.tile](&v.into(row, first, c - part.c0));
+        c += count;
       }
-      TileRow row = grid_.output_gradient(run, gy_ + group * p_.out_channels);
+      TileRow row = grid_.output_gradient(run, part.group * p_.out_channels + part.k0, gy_);
+      row.channels = part.k1 - part.k0;
       kernel.output_gradient[grid_.both()][plan_.tile](&w.into(row, first));
       first += run.count;
     }
   }
 
-  // Source channels (counted with z taps) [d0, d1) and one panel of columns.
-  struct Piece {
-    int64_t panel, d0, d1, plane_pitch;
-  };
-  Piece at(int64_t index) const {
-    const int64_t per_panel = ceil_div(layout_.k, kSumsPieceDepth), panel = index / per_panel;
-    const int64_t d0 = index % per_panel * kSumsPieceDepth;
-    return {panel, d0, std::min(layout_.k, d0 + kSumsPieceDepth),
-            odd_lines(kSumsPieceDepth * layout_.ld(panel))};
-  }
-
-  // sums[plane][d - d0][column] (+)= sum over tiles of v[plane][tile][d] * w[plane][tile][column]
-  void accumulate(Planes& v, Planes& w, int64_t tiles, const Piece& piece, int64_t plane, bool first,
+  // sums[plane][c][column] (+)= sum over tiles of v[plane][tile][c] * w[plane][tile][k + column]
+  void accumulate(const Part& part, int64_t k, int64_t plane, int64_t tiles, bool first, Planes& v, Planes& w,
                   float* sums) const {
     poll_interrupt();
     OuterGemmArgs g{};
-    g.a = v.tile(plane, 0, piece.d0);
+    g.a = v.tile(plane, 0);
     g.a_inner = v.tile_pitch();
-    g.b = w.tile(plane, 0, piece.panel * layout_.width);
+    g.b = w.tile(plane, 0, k - part.k0);
     g.b_inner = w.tile_pitch();
     g.outer = 1;
     g.inner = tiles;
-    g.c = sums + plane * piece.plane_pitch;
-    g.ldc = layout_.ld(piece.panel);
-    g.rows = piece.d1 - piece.d0;
-    g.columns = static_cast<int>(layout_.columns(piece.panel));
+    g.c = sums + ((k - part.k0) / width_ * planes_ + plane) * plane_pitch(part);
+    g.ldc = width_;
+    g.rows = part.c1 - part.c0;
+    g.columns = static_cast<int>(std::min(width_, part.k1 - k));
     g.first = first;
     kernels().gemm.outer_gemm(&g);
   }
 
-  void lower(int64_t group, const Piece& piece, const float* sums) const {
+  void lower(const Part& part, int64_t c0, int64_t c1, const float* sums) const {
     const int64_t plane_taps = p_.axis[1].taps * p_.axis[2].taps, taps = p_.axis[0].taps * plane_taps;
     FilterGradient f{};
-    f.ld = layout_.ld(piece.panel);
-    f.plane_pitch = piece.plane_pitch;
-    f.columns = static_cast<int>(layout_.columns(piece.panel));
-    f.column_stride = p_.src_channels * taps;
+    f.ld = width_;
+    f.plane_pitch = plane_pitch(part);
+    f.sources = c1 - c0;
+    f.column_stride = grid_.channels() * taps;
     f.source_stride = taps;
-    const int64_t column = group * p_.out_channels + piece.panel * layout_.width;
-    for (int64_t d = piece.d0; d < piece.d1; d += f.sources) {
-      const int64_t tz = d / p_.src_channels, c = d % p_.src_channels;
-      f.sources = std::min(p_.src_channels - c, piece.d1 - d);
-      f.m = sums + (d - piece.d0) * f.ld;
-      f.gw = gw_ + column * f.column_stride + c * taps + tz * plane_taps;
+    for (int64_t k = part.k0; k < part.k1; k += width_) {
+      f.m = sums + (k - part.k0) / width_ * planes_ * f.plane_pitch + (c0 - part.c0) * width_;
+      f.columns = static_cast<int>(std::min(width_, part.k1 - k));
+      f.gw = gw_ + (part.group * p_.out_channels + k) * f.column_stride + c0 * taps + part.tz * plane_taps;
       kernels().winograd.filter_gradient[grid_.both()][plan_.tile](&f);
     }
   }
@@ -123,8 +152,8 @@ class WinogradWeight {
   const RowProblem& p_;
   const ConvPlan& plan_;
   TileGrid grid_;
-  int64_t planes_;
-  PanelLayout layout_;
+  int64_t planes_, part_channels_, part_columns_, width_;
+  std::vector<Part> parts_;
   const float *src_, *gy_;
   float* gw_;
 };
@@ -133,8 +162,7 @@ class WinogradWeight {
 
 void winograd_grad_weight(const RowProblem& p, const ConvPlan& plan, const float* src, const float* gy,
                           float* gw) {
-  WinogradWeight w(p, plan, src, gy, gw);
-  for (int64_t group = 0; group < p.groups; ++group) w.run(group);
+  WinogradWeight(p, plan, src, gy, gw).run();
 }
 
 }  // namespace pyconv

@@ -98,6 +98,7 @@ void multiply_rows(const PanelLayout& layout, const float* packed, const RunChun
     g.rows = rows;
     g.columns = static_cast<int>(layout.columns(panel));
     const auto& chunks = reduction.chunks();
+    g.streaming = epilogue.streaming && chunks.size() == 1;
     for (size_t i = 0; i < chunks.size(); ++i) {
       g.runs = reduction.runs(chunks[i]);
       g.run_count = chunks[i].run_count;

@@ -63,6 +63,7 @@ struct RowEpilogue {
   const float* shift = nullptr;
   float* sum = nullptr;  // of this block of rows
   float* sum_squares = nullptr;
+  bool streaming = false;  // past the caches, unless partial sums have to be read again
 
   bool any() const { return bias || residual || relu || sum; }
 };
