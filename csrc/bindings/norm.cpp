@@ -135,9 +135,12 @@ py::tuple forward(const NormShape& s, py::array x, OptionalArray running_mean, O
   const View vy = writable(y);
   {
     const py::gil_scoped_release release;
-    if (training && s.rows > 0) batch_norm_statistics(s, vx, mean, variance.data());
-    for (int64_t i = 0; i < s.c; ++i) invstd[i] = 1.0 / std::sqrt(variance[i] + eps);
-    batch_norm_apply(s, vx, mean, invstd, w.data(), b.data(), vy);
+    if (training && s.rows > 0) {
+      batch_norm_train(s, vx, eps, w.data(), b.data(), mean, variance.data(), invstd, vy);
+    } else {
+      for (int64_t i = 0; i < s.c; ++i) invstd[i] = 1.0 / std::sqrt(variance[i] + eps);
+      batch_norm_apply(s, vx, mean, invstd, w.data(), b.data(), vy);
+    }
   }
   if (running && s.rows > 0) running->update(s, momentum, mean, variance.data());
   return py::make_tuple(y, saved);

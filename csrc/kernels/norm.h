@@ -14,6 +14,7 @@ struct ChannelSums {
   const float* gy;
   int64_t rows, channels, pitch;
   const float* shift;
+  float* partial;  // scratch: 2 * channels
   double* first;
   double* second;
 };
@@ -28,6 +29,7 @@ struct ChannelMap {
   const float* offset;
   float* y;
   int64_t rows, channels, pitch;
+  int streaming;  // y past the caches: every row of it is a whole number of aligned cache lines
 };
 
 struct NormKernels {

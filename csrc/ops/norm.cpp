@@ -1,34 +1,54 @@
 #include "ops/norm.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/checked.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/dense.h"
+#include "ops/streaming.h"
 #include "ref/norm.h"
 
 namespace pyconv {
 namespace {
 
-// Rows per chunk of the sums: at least 32768 values, at most 128 chunks, whatever the number of threads.
-int64_t chunk_rows(const NormShape& s) {
-  return std::max<int64_t>({1, (int64_t{1} << 15) / s.c, ceil_div(s.rows, 128)});
+// What one block works on.
+struct Part {
+  int64_t row, rows, channel, channels;
+};
+
+// Few rows are cut along the channels: such a block has all of a channel, knows its sums without waiting for
+// others, and finds x in the cache when it reads it again. Others are cut along the rows, and the sums
+// merged.
+constexpr int64_t kFewRows = 2048, kFewChannels = 64;
+bool cut_channels(const NormShape& s) { return s.rows <= kFewRows && s.c >= 2 * kFewChannels; }
+
+template <class F>
+void each_channel_part(const NormShape& s, F&& f) {
+  parallel_ranges(s.c, kFewChannels,
+                  [&](int64_t begin, int64_t end) { f(Part{0, s.rows, begin, end - begin}); });
 }
 
-int64_t map_grain(const NormShape& s) { return std::max<int64_t>(1, (int64_t{1} << 14) / s.c); }
+// Rows per chunk of the sums: at least 131072 values, at most 64 chunks, whatever the number of threads.
+int64_t chunk_rows(const NormShape& s) {
+  return std::max<int64_t>({1, (int64_t{1} << 17) / s.c, ceil_div(s.rows, 64)});
+}
 
-// The mean of a few rows, spread over the chunk: close enough to the chunk's mean that squares of the
+// The mean of a few rows, spread over the part: close enough to the part's mean that squares of the
 // differences do not cancel, also when one of the rows is an outlier.
-void choose_shift(const float* x, int64_t rows, int64_t channels, float* shift) {
+std::vector<float> choose_shift(const NormShape& s, const float* x, const Part& part) {
   constexpr int64_t kSamples = 8;
-  const int64_t samples = std::min(rows, kSamples);
-  std::vector<double> sum(static_cast<size_t>(channels), 0.0);
+  const int64_t samples = std::min(part.rows, kSamples);
+  std::vector<double> sum(static_cast<size_t>(part.channels), 0.0);
   for (int64_t i = 0; i < samples; ++i) {
-    const float* row = x + i * rows / samples * channels;
-    for (int64_t c = 0; c < channels; ++c) sum[c] += static_cast<double>(row[c]);
+    const float* row = x + (part.row + i * part.rows / samples) * s.c + part.channel;
+    for (int64_t c = 0; c < part.channels; ++c) sum[c] += static_cast<double>(row[c]);
   }
-  for (int64_t c = 0; c < channels; ++c) shift[c] = static_cast<float>(sum[c] / static_cast<double>(samples));
+  std::vector<float> shift(sum.size());
+  for (int64_t c = 0; c < part.channels; ++c)
+    shift[c] = static_cast<float>(sum[c] / static_cast<double>(samples));
+  return shift;
 }
 
 struct Sums {
@@ -37,6 +57,42 @@ struct Sums {
   Sums() = default;
   explicit Sums(int64_t channels) : first(static_cast<size_t>(channels), 0.0), second(first) {}
 };
+
+// The sums of the norm kernels over a part; shift[0] belongs to its first channel.
+Sums part_sums(const NormShape& s, const Part& part, const float* x, const float* gy, const float* shift) {
+  const int64_t at = part.row * s.c + part.channel;
+  std::vector<float> partial(static_cast<size_t>(2 * part.channels));
+  Sums sums(part.channels);
+  const ChannelSums args{x + at, gy ? gy + at : nullptr, part.rows,         part.channels,     s.c,
+                         shift,  partial.data(),         sums.first.data(), sums.second.data()};
+  kernels().norm.sums(&args);
+  return sums;
+}
+
+ChannelMoments part_moments(const NormShape& s, const Part& part, const float* x) {
+  const std::vector<float> shift = choose_shift(s, x, part);
+  const Sums sums = part_sums(s, part, x, nullptr, shift.data());
+  ChannelMoments moments;
+  moments.merge(part.channels, part.rows, shift.data(), sums.first.data(), sums.second.data());
+  return moments;
+}
+
+// first = sum gy, second = sum gy * (x - center), over all rows
+Sums gradient_sums(const NormShape& s, const float* x, const float* gy, const float* center) {
+  const int64_t step = chunk_rows(s);
+  return reduce_ordered<Sums>(
+      std::max<int64_t>(1, ceil_div(s.rows, step)),
+      [&](int64_t i, Sums& partial) {
+        partial = part_sums(s, {i * step, std::min(step, s.rows - i * step), 0, s.c}, x, gy, center);
+      },
+      [&](Sums& into, const Sums& partial) {
+        if (into.first.empty()) into = Sums(s.c);
+        for (int64_t c = 0; c < s.c; ++c) {
+          into.first[c] += partial.first[c];
+          into.second[c] += partial.second[c];
+        }
+      });
+}
 
 // The factors of a ChannelMap.
 struct Factors {
@@ -47,40 +103,89 @@ struct Factors {
   }
 };
 
-void map_rows(const NormShape& shape, const float* x, const float* gy, const Factors& f, float* y) {
-  const auto kernel = kernels().norm.map;
-  parallel_ranges(shape.rows, map_grain(shape), [&](int64_t begin, int64_t end) {
-    const int64_t at = begin * shape.c;
-    const ChannelMap args{x + at,         gy ? gy + at : nullptr,
-                          f.gain.data(),  f.center.data(),
-                          f.scale.data(), f.offset.data(),
-                          y + at,         end - begin,
-                          shape.c,        shape.c};
-    kernel(&args);
+void map_part(const NormShape& s, const Part& part, const float* x, const float* gy, const Factors& f,
+              float* y, bool streaming) {
+  const int64_t at = part.row * s.c + part.channel, c = part.channel;
+  const ChannelMap args{x + at,
+                        gy ? gy + at : nullptr,
+                        f.gain.data() + c,
+                        f.center.data() + c,
+                        f.scale.data() + c,
+                        f.offset.data() + c,
+                        y + at,
+                        part.rows,
+                        part.channels,
+                        s.c,
+                        streaming};
+  kernels().norm.map(&args);
+}
+
+// From the last rows to the first: those are what a pass for the sums has left in the cache.
+void map_rows(const NormShape& s, const float* x, const float* gy, const Factors& f, float* y) {
+  const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 14) / s.c), blocks = ceil_div(s.rows, grain);
+  const bool streaming = streams(y, s.rows, s.c);
+  parallel_for(blocks, [&](int64_t block) {
+    const int64_t row = (blocks - 1 - block) * grain;
+    map_part(s, {row, std::min(grain, s.rows - row), 0, s.c}, x, gy, f, y, streaming);
   });
 }
 
-// first = sum gy, second = sum gy * (x - center)
-Sums gradient_sums(const NormShape& shape, const float* x, const float* gy, const float* center) {
-  const auto kernel = kernels().norm.sums;
-  const int64_t step = chunk_rows(shape);
-  return reduce_ordered<Sums>(
-      std::max<int64_t>(1, ceil_div(shape.rows, step)),
-      [&](int64_t i, Sums& partial) {
-        const int64_t begin = i * step, rows = std::min(step, shape.rows - begin);
-        partial = Sums(shape.c);
-        const ChannelSums args{x + begin * shape.c,  gy + begin * shape.c, rows, shape.c, shape.c, center,
-                               partial.first.data(), partial.second.data()};
-        kernel(&args);
-      },
-      [&](Sums& into, const Sums& partial) {
-        if (into.first.empty()) into = Sums(shape.c);
-        for (int64_t c = 0; c < shape.c; ++c) {
-          into.first[c] += partial.first[c];
-          into.second[c] += partial.second[c];
-        }
-      });
+// What training computes per channel; arrays of one value per channel.
+struct Training {
+  double eps;
+  const double* weight;
+  const double* bias;
+  double* mean;
+  double* variance;
+  double* invstd;
+
+  void statistics(const ChannelMoments& moments, int64_t rows, int64_t channel, int64_t channels) const {
+    for (int64_t i = 0; i < channels; ++i) {
+      // Not below zero by rounding, but a NaN stays one.
+      const double deviation = moments.deviations()[i];
+      mean[channel + i] = moments.mean()[i];
+      variance[channel + i] = (deviation < 0.0 ? 0.0 : deviation) / static_cast<double>(rows);
+      invstd[channel + i] = 1.0 / std::sqrt(variance[channel + i] + eps);
+    }
+  }
+};
+
+// y = (x - center) * scale + offset: x - center loses nothing when x is close to the mean; what the mean has
+// beyond float goes into the offset.
+void forward_factors(const double* mean, const double* invstd, const double* weight, const double* bias,
+                     int64_t channel, int64_t channels, Factors& f) {
+  for (int64_t c = channel; c < channel + channels; ++c) {
+    const double scale = invstd[c] * weight[c];
+    f.center[c] = static_cast<float>(mean[c]);
+    f.scale[c] = static_cast<float>(scale);
+    f.offset[c] = static_cast<float>(bias[c] - (mean[c] - static_cast<double>(f.center[c])) * scale);
+  }
 }
+
+// What the gradients compute per channel.
+struct Gradient {
+  const double* mean;
+  const double* invstd;
+  const double* weight;
+  bool training;
+  double* gw;
+  double* gb;
+
+  // gx = gain * gy + scale * (x - center) + offset; sums begin with the first of the channels.
+  void factors(const Sums& sums, int64_t rows, int64_t channel, int64_t channels, Factors& f) const {
+    const double count = static_cast<double>(std::max<int64_t>(1, rows));
+    for (int64_t i = 0; i < channels; ++i) {
+      const int64_t c = channel + i;
+      const double beyond = mean[c] - static_cast<double>(f.center[c]);
+      gb[c] = sums.first[i];
+      gw[c] = (sums.second[i] - beyond * sums.first[i]) * invstd[c];
+      const double gain = weight[c] * invstd[c], slope = training ? -gain * invstd[c] * gw[c] / count : 0.0;
+      f.gain[c] = static_cast<float>(gain);
+      f.scale[c] = static_cast<float>(slope);
+      f.offset[c] = static_cast<float>(training ? -gain * gb[c] / count - slope * beyond : 0.0);
+    }
+  }
+};
 
 }  // namespace
 
@@ -91,54 +196,53 @@ void ChannelMoments::merge(const ChannelMoments& block) {
     return;
   }
   const double n = static_cast<double>(block.count_), before = static_cast<double>(count_),
-               total = before + n;
+               share = n / (before + n), weight = before * share;
   for (size_t c = 0; c < mean_.size(); ++c) {
     const double delta = block.mean_[c] - mean_[c];
-    mean_[c] += delta * (n / total);
-    deviations_[c] += block.deviations_[c] + delta * delta * (before * n / total);
+    mean_[c] += delta * share;
+    deviations_[c] += block.deviations_[c] + delta * delta * weight;
   }
   count_ += block.count_;
 }
 
-void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, double* variance) {
-  if (x.dtype == DType::kFloat64) return ref::batch_norm_statistics(shape, x, mean, variance);
-  const DenseInput from(x, true);
-  const auto kernel = kernels().norm.sums;
-  const int64_t step = chunk_rows(shape);
-  const ChannelMoments moments = reduce_ordered<ChannelMoments>(
-      ceil_div(shape.rows, step),
-      [&](int64_t i, ChannelMoments& partial) {
-        const int64_t begin = i * step, rows = std::min(step, shape.rows - begin);
-        const float* start = from.as<float>() + begin * shape.c;
-        std::vector<float> shift(static_cast<size_t>(shape.c));
-        choose_shift(start, rows, shape.c, shift.data());
-        Sums sums(shape.c);
-        const ChannelSums args{
-            start, nullptr, rows, shape.c, shape.c, shift.data(), sums.first.data(), sums.second.data()};
-        kernel(&args);
-        partial.merge(shape.c, rows, shift.data(), sums.first.data(), sums.second.data());
-      },
-      [](ChannelMoments& into, const ChannelMoments& partial) { into.merge(partial); });
-  for (int64_t c = 0; c < shape.c; ++c) {
-    mean[c] = moments.mean()[c];
-    // Not below zero by rounding, but a NaN stays one.
-    const double deviation = moments.deviations()[c];
-    variance[c] = (deviation < 0.0 ? 0.0 : deviation) / static_cast<double>(shape.rows);
+void batch_norm_train(const NormShape& shape, const View& x, double eps, const double* weight,
+                      const double* bias, double* mean, double* variance, double* invstd, const View& y) {
+  if (x.dtype == DType::kFloat64) {
+    ref::batch_norm_statistics(shape, x, mean, variance);
+    for (int64_t c = 0; c < shape.c; ++c) invstd[c] = 1.0 / std::sqrt(variance[c] + eps);
+    return ref::batch_norm_apply(shape, x, mean, invstd, weight, bias, y);
   }
+  const DenseInput from(x, true);
+  const float* const data = from.as<float>();
+  ChannelsLastOutput to(y);
+  Factors f(shape.c);
+  const Training training{eps, weight, bias, mean, variance, invstd};
+  if (cut_channels(shape)) {
+    each_channel_part(shape, [&](const Part& part) {
+      training.statistics(part_moments(shape, part, data), shape.rows, part.channel, part.channels);
+      forward_factors(mean, invstd, weight, bias, part.channel, part.channels, f);
+      map_part(shape, part, data, nullptr, f, to.data(), false);
+    });
+  } else {
+    const int64_t step = chunk_rows(shape);
+    const ChannelMoments moments = reduce_ordered<ChannelMoments>(
+        ceil_div(shape.rows, step),
+        [&](int64_t i, ChannelMoments& partial) {
+          partial = part_moments(shape, {i * step, std::min(step, shape.rows - i * step), 0, shape.c}, data);
+        },
+        [](ChannelMoments& into, const ChannelMoments& partial) { into.merge(partial); });
+    training.statistics(moments, shape.rows, 0, shape.c);
+    forward_factors(mean, invstd, weight, bias, 0, shape.c, f);
+    map_rows(shape, data, nullptr, f, to.data());
+  }
+  to.finish();
 }
 
 void batch_norm_apply(const NormShape& shape, const View& x, const double* mean, const double* invstd,
                       const double* weight, const double* bias, const View& y) {
   if (x.dtype == DType::kFloat64) return ref::batch_norm_apply(shape, x, mean, invstd, weight, bias, y);
-  // x - center loses nothing when x is close to the mean; what the mean has beyond float goes into the
-  // offset.
   Factors f(shape.c);
-  for (int64_t c = 0; c < shape.c; ++c) {
-    const double scale = invstd[c] * weight[c];
-    f.center[c] = static_cast<float>(mean[c]);
-    f.scale[c] = static_cast<float>(scale);
-    f.offset[c] = static_cast<float>(bias[c] - (mean[c] - static_cast<double>(f.center[c])) * scale);
-  }
+  forward_factors(mean, invstd, weight, bias, 0, shape.c, f);
   const DenseInput from(x, true);
   ChannelsLastOutput to(y);
   map_rows(shape, from.as<float>(), nullptr, f, to.data());
@@ -153,29 +257,29 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
     if (gx) ref::batch_norm_grad_input(shape, x, gy, mean, invstd, weight, gw, gb, training, *gx);
     return;
   }
-  const DenseInput from_x(x, true), from_gy(gy, true);
+  const DenseInput dense_x(x, true), dense_gy(gy, true);
+  const float *const from_x = dense_x.as<float>(), *const from_gy = dense_gy.as<float>();
+  const Gradient gradient{mean, invstd, weight, training, gw, gb};
   Factors f(shape.c);
   for (int64_t c = 0; c < shape.c; ++c) f.center[c] = static_cast<float>(mean[c]);
-  const Sums sums = gradient_sums(shape, from_x.as<float>(), from_gy.as<float>(), f.center.data());
-  const double rows = static_cast<double>(std::max<int64_t>(1, shape.rows));
-  for (int64_t c = 0; c < shape.c; ++c) {
-    const double beyond = mean[c] - static_cast<double>(f.center[c]);
-    gb[c] = sums.first[c];
-    gw[c] = (sums.second[c] - beyond * sums.first[c]) * invstd[c];
-    // gx = gain * gy + scale * (x - center) + offset
-    const double gain = weight[c] * invstd[c], slope = training ? -gain * invstd[c] * gw[c] / rows : 0.0;
-    f.gain[c] = static_cast<float>(gain);
-    f.scale[c] = static_cast<float>(slope);
-    f.offset[c] = static_cast<float>(training ? -gain * gb[c] / rows - slope * beyond : 0.0);
+  if (cut_channels(shape) && gx && training) {
+    ChannelsLastOutput to(*gx);
+    each_channel_part(shape, [&](const Part& part) {
+      const Sums sums = part_sums(shape, part, from_x, from_gy, f.center.data() + part.channel);
+      gradient.factors(sums, shape.rows, part.channel, part.channels, f);
+      map_part(shape, part, from_x, from_gy, f, to.data(), false);
+    });
+    return to.finish();
   }
+  gradient.factors(gradient_sums(shape, from_x, from_gy, f.center.data()), shape.rows, 0, shape.c, f);
   if (!gx) return;
   ChannelsLastOutput to(*gx);
   if (training) {
-    map_rows(shape, from_x.as<float>(), from_gy.as<float>(), f, to.data());
+    map_rows(shape, from_x, from_gy, f, to.data());
   } else {
     Factors plain(shape.c);  // gx = gy * gain: x, which may hold infinities, has no part in it
     plain.scale = f.gain;
-    map_rows(shape, from_gy.as<float>(), nullptr, plain, to.data());
+    map_rows(shape, from_gy, nullptr, plain, to.data());
   }
   to.finish();
 }

@@ -27,8 +27,10 @@ class ChannelMoments {
   std::vector<double> mean_, deviations_;
 };
 
-// variance: the mean of the squared deviations. Not for an empty x.
-void batch_norm_statistics(const NormShape& shape, const View& x, double* mean, double* variance);
+// Per channel: mean and variance (the mean of the squared deviations) of x, invstd = 1 / sqrt(variance +
+// eps), and y = (x - mean) * invstd * weight + bias. Not for an empty x.
+void batch_norm_train(const NormShape& shape, const View& x, double eps, const double* weight,
+                      const double* bias, double* mean, double* variance, double* invstd, const View& y);
 
 // y = (x - mean) * invstd * weight + bias
 void batch_norm_apply(const NormShape& shape, const View& x, const double* mean, const double* invstd,
@@ -46,10 +48,13 @@ void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, 
                            const Sum* squares) {
   ChannelMoments block;
   block.count_ = count;
+  block.mean_.resize(static_cast<size_t>(channels));
+  block.deviations_.resize(static_cast<size_t>(channels));
+  const double share = 1.0 / static_cast<double>(count);
   for (int64_t c = 0; c < channels; ++c) {
-    const double s = static_cast<double>(sum[c]), n = static_cast<double>(count);
-    block.mean_.push_back(static_cast<double>(shift[c]) + s / n);
-    block.deviations_.push_back(static_cast<double>(squares[c]) - s * s / n);
+    const double s = static_cast<double>(sum[c]), mean = s * share;
+    block.mean_[c] = static_cast<double>(shift[c]) + mean;
+    block.deviations_[c] = static_cast<double>(squares[c]) - s * mean;
   }
   merge(block);
 }

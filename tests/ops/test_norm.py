@@ -30,6 +30,31 @@ def test_variance_is_accurate_far_from_zero(rng_float32, shape, offset, isa):
     np.testing.assert_allclose(y, expected, rtol=16 * EPS32, atol=16 * EPS32)
 
 
+@pytest.mark.parametrize("shape", [(4, 64, 96, 88), (3, 80, 131, 67), (5, 150, 7, 9)],
+                         ids=["past-the-caches", "many-rows", "cut-along-channels"])
+def test_every_way_of_cutting_agrees_with_float64(rng_float32, shape, isa, keep_threads):
+    c = shape[1]
+    arrays = [rng_float32(shape, 0.5), rng_float32((c,), 0.0), rng_float32((c,), 0.0)]
+    gradient = rng_float32(shape, 0.1)
+
+    def step(dtype):
+        leaves = [Tensor(a.astype(dtype), requires_grad=True) for a in arrays]
+        y = batch_norm(leaves[0], None, None, *leaves[1:], training=True)
+        y.backward(Tensor(gradient.astype(dtype)))
+        return [y.detach().numpy(), *(t.grad.numpy() for t in leaves)]
+
+    results = []
+    for threads in (1, 2, 3, 4, 7):
+        pyconv.runtime.set_num_threads(threads)
+        results.append(step(np.float32))
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+    for got, expected in zip(results[0], step(np.float64), strict=True):
+        # Values of a few units; gradients of the vectors are sums over the rows, whose errors walk at random.
+        bound = 16 * EPS32 * (1 if got.ndim > 1 else np.sqrt(arrays[0].size / c))
+        np.testing.assert_allclose(got, expected, rtol=16 * EPS32, atol=bound)
+
+
 @pytest.fixture
 def rng_float32():
     rng = np.random.default_rng(7)

@@ -6,9 +6,9 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
-#include "ops/conv/streaming.h"
 #include "ops/conv/strip.h"
 #include "ops/gemm/panels.h"
+#include "ops/streaming.h"
 
 namespace pyconv {
 namespace {

@@ -9,10 +9,10 @@
 #include "kernels/select.h"
 #include "ops/conv/block_sums.h"
 #include "ops/conv/planes.h"
-#include "ops/conv/streaming.h"
 #include "ops/conv/tiles.h"
 #include "ops/conv/winograd_plan.h"
 #include "ops/gemm/panels.h"
+#include "ops/streaming.h"
 
 namespace pyconv {
 namespace {
