@@ -13,6 +13,10 @@ struct ElementwiseKernels {
   MapLoop unary[static_cast<int>(Unary::kCount)];
   MapLoop binary[static_cast<int>(Binary::kCount)];
   MapLoop ternary[static_cast<int>(Ternary::kCount)];
+  // Past the caches: all operands consecutive, y on a cache line. Null but for what large activations go
+  // through.
+  MapLoop unary_stream[static_cast<int>(Unary::kCount)];
+  MapLoop binary_stream[static_cast<int>(Binary::kCount)];
 };
 
 }  // namespace pyconv

@@ -64,6 +64,24 @@ void binary_loop(int64_t n, char* const* d, const int64_t* s, const double*) {
   else map_run(n, d[0], s[0], f, Scattered(d[1], s[1]), Scattered(d[2], s[2]));
 }
 
+// As the loops above where y and all operands are consecutive, but past the caches.
+template <class F, class... Operands>
+inline void stream_run(int64_t n, char* out, F f, Operands... x) {
+  float* y = reinterpret_cast<float*>(out);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) stream(y + i, f(x.at(i)...));
+  if (i < n) store_n(y + i, f(x.tail(i, static_cast<int>(n - i))...), static_cast<int>(n - i));
+  stream_end();
+}
+template <Vec (*F)(Vec)>
+void unary_stream(int64_t n, char* const* d, const int64_t*, const double*) {
+  stream_run(n, d[0], [](Vec x) { return F(x); }, Consecutive(d[1], 1));
+}
+template <Vec (*F)(Vec, Vec)>
+void binary_stream(int64_t n, char* const* d, const int64_t*, const double*) {
+  stream_run(n, d[0], [](Vec a, Vec b) { return F(a, b); }, Consecutive(d[1], 1), Consecutive(d[2], 1));
+}
+
 template <Vec (*F)(Vec, Vec, Vec)>
 void ternary_loop(int64_t n, char* const* d, const int64_t* s, const double*) {
   const auto f = [](Vec a, Vec b, Vec c) { return F(a, b, c); };
@@ -221,6 +239,11 @@ constexpr ElementwiseKernels elementwise_kernels() {
   b(Binary::kReciprocalGrad, &binary_loop<reciprocal_grad>);
   b(Binary::kSigmoidGrad, &binary_loop<sigmoid_grad>);
   b(Binary::kTanhGrad, &binary_loop<tanh_grad>);
+  k.unary_stream[static_cast<int>(Unary::kRelu)] = &unary_stream<relu>;
+  const auto bs = [&k](Binary op, MapLoop loop) { k.binary_stream[static_cast<int>(op)] = loop; };
+  bs(Binary::kAdd, &binary_stream<add>);
+  bs(Binary::kMul, &binary_stream<mul>);
+  bs(Binary::kReluGrad, &binary_stream<relu_grad>);
   const auto t = [&k](Ternary op, MapLoop loop) { k.ternary[static_cast<int>(op)] = loop; };
   t(Ternary::kWhere, &where_loop);
   t(Ternary::kDivGrad, &ternary_loop<div_grad>);

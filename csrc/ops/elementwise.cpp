@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/iterator.h"
 #include "kernels/select.h"
+#include "ops/streaming.h"
 #include "ref/elementwise.h"
 
 namespace pyconv {
@@ -68,9 +69,30 @@ MapLoop loop_for(Op op, DType dtype) {
   return reference(op, dtype);
 }
 
-void run(MapLoop loop, std::initializer_list<View> operands, const double* param) {
-  parallel_walk(make_loop(operands),
-                [&](int64_t n, char* const* data, const int64_t* strides) { loop(n, data, strides, param); });
+// The loop that writes past the caches, if there is one; else null.
+template <class Op>
+MapLoop stream_for(Op op, DType dtype) {
+  if constexpr (std::is_same_v<Op, Ternary>) return nullptr;
+  else if (dtype != DType::kFloat32) return nullptr;
+  else if constexpr (std::is_same_v<Op, Unary>)
+    return kernels().elementwise.unary_stream[static_cast<int>(op)];
+  else return kernels().elementwise.binary_stream[static_cast<int>(op)];
+}
+
+// Large, all operands one consecutive run, and y not one of them: its lines would be in the cache already.
+bool can_stream(const Loop& loop) {
+  bool fits = loop.rank == 1 &&
+              streams(reinterpret_cast<const float*>(loop.data[0]), loop.count / kLineFloats, kLineFloats);
+  for (int k = 0; k < loop.operands; ++k)
+    fits = fits && loop.stride[0][k] == 1 && (k == 0 || loop.data[k] != loop.data[0]);
+  return fits;
+}
+
+void run(MapLoop map, std::initializer_list<View> operands, const double* param, MapLoop stream = nullptr) {
+  const Loop loop = make_loop(operands);
+  const MapLoop body = stream && can_stream(loop) ? stream : map;
+  parallel_walk(loop,
+                [&](int64_t n, char* const* data, const int64_t* strides) { body(n, data, strides, param); });
 }
 
 // y = x, of the same shape, in y's type; their memory must not overlap.
@@ -163,14 +185,14 @@ OpTypes types(Ternary op, DType operand) { return types_of(op, operand); }
 void unary(Unary op, DType compute, const View& a, const View& y, const double* param) {
   const Operand x(a, compute, y.shape);
   const Result result(y, {x.view()});
-  run(loop_for(op, compute), {result.view(), x.view()}, param);
+  run(loop_for(op, compute), {result.view(), x.view()}, param, stream_for(op, compute));
   result.finish();
 }
 
 void binary(Binary op, DType compute, const View& a, const View& b, const View& y, const double* param) {
   const Operand x1(a, compute, y.shape), x2(b, compute, y.shape);
   const Result result(y, {x1.view(), x2.view()});
-  run(loop_for(op, compute), {result.view(), x1.view(), x2.view()}, param);
+  run(loop_for(op, compute), {result.view(), x1.view(), x2.view()}, param, stream_for(op, compute));
   result.finish();
 }
 

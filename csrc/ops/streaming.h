@@ -1,6 +1,7 @@
 // Whether an output is written past the caches: one that no cache holds until somebody reads it. That saves
 // fetching each line before it is overwritten: the way back of Winograd tiles went from 225 to 75 ns per tile
-// and vector on 13 MB, and made no difference on 6 MB.
+// and vector on 13 MB, and made no difference on 6 MB; relu forward and backward of 26 MB became 1.2 times as
+// fast.
 #pragma once
 
 #include <cstdint>

@@ -399,3 +399,22 @@ def test_no_numpy_warnings():
         warnings.simplefilter("error")
         e.div(Tensor(np.ones(3, np.float32)), 0)
         e.log(Tensor(-np.ones(3, np.float32)))
+
+
+@pytest.mark.parametrize("count", [(8 << 18) + 5, (9 << 18) + 16])
+def test_large_results_have_the_bits_of_small_ones(count, isa):
+    """They are written past the caches; results in place, strided or of broadcasts are not."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, count), np.float32)
+    wide = rng.standard_normal(2 * count, np.float32)
+    np.testing.assert_array_equal(pyconv.relu(a), np.maximum(a, 0))
+    np.testing.assert_array_equal(pyconv.add(a, b), a + b)
+    np.testing.assert_array_equal(pyconv.mul(a, b), a * b)
+    np.testing.assert_array_equal(pyconv.add(a, wide[::2]), a + wide[::2])
+    np.testing.assert_array_equal(pyconv.mul(a, b[:1]), a * b[:1])
+    x = Tensor(a.copy(), requires_grad=True)
+    pyconv.relu(x).backward(Tensor(b))
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(a > 0, b, 0))
+    y = Tensor(a.copy())
+    y += Tensor(b)
+    np.testing.assert_array_equal(y.numpy(), a + b)
