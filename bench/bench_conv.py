@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -94,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=core.get_num_threads())
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--layers", nargs="*", default=[layer.name for layer in LAYERS], metavar="NAME")
+    parser.add_argument("--layers", nargs="*", default=["*"], metavar="NAME", help="names, also with wildcards: 'vgg.*@8'")
     parser.add_argument("--passes", nargs="*", default=PASSES, choices=PASSES)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -107,12 +109,14 @@ def main() -> None:
         torch = None
     rows: list[dict[str, Any]] = []
     resolved = 0.0
-    for layer in [layer for layer in LAYERS if layer.name in args.layers]:
+    for layer in LAYERS:
+        if not any(fnmatch(layer.name, pattern) for pattern in args.layers):
+            continue
         calls = ours(layer)
         for what in args.passes:
             check(layer, what, calls[what](), torch)
             row: dict[str, Any] = {"name": f"{layer.name} {what}", "flop": 2.0 * arrays(layer)[0].macs,
-                                   "dense": layer.dense}
+                                   "kind": layer.kind}
             if torch is None:
                 row["itself"] = compare(calls[what], calls[what], args.pairs)
             else:
@@ -125,12 +129,18 @@ def main() -> None:
         resolved = max(resolved, resolution(calls[args.passes[0]], args.pairs))
     report(rows, "convolution, float32, channels-last activations", resolved, args.json)
     if torch is not None and not args.json:
-        from statistics import geometric_mean
+        summary(rows, args.passes)
 
-        for what in args.passes:
-            dense = [r["best torch"].ratio for r in rows if r["dense"] and r["name"].endswith(what)]
-            if dense:
-                print(f"dense layers, {what}: {geometric_mean(dense):.3f} of the best PyTorch ({len(dense)} layers)")
+
+def summary(rows: list[dict[str, Any]], passes: Sequence[str]) -> None:
+    """Per kind of layer and pass: the geometric mean of the ratios to the best PyTorch, and the lowest."""
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        for what in passes:
+            of_kind = [r for r in rows if r["kind"] == kind and r["name"].endswith(what)]
+            ratios = [r["best torch"].ratio for r in of_kind]
+            lowest = min(of_kind, key=lambda r: r["best torch"].ratio)
+            print(f"{kind}, {what}: {geometric_mean(ratios):.2f} of the best PyTorch ({len(ratios)} layers), "
+                  f"lowest {lowest['best torch'].ratio:.2f} ({lowest['name'].split()[0]})")
 
 
 if __name__ == "__main__":

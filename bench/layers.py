@@ -33,9 +33,15 @@ class Layer:
         return self.k, self.c // self.groups, self.filter, self.filter
 
     @property
-    def dense(self) -> bool:
-        """One group and at least 16 channels on both sides."""
-        return self.groups == 1 and min(self.c, self.k) >= 16
+    def kind(self) -> str:
+        """The row of the summary that the layer belongs to."""
+        if self.groups > 1:
+            return "grouped"
+        if self.c <= 4:
+            return "first layers"
+        if self.filter == 3 and self.stride == self.dilation == 1:
+            return "3x3" if min(self.c, self.k) >= 32 else "3x3, few channels"
+        return "5x5" if self.filter == 5 and self.stride == 1 else "1x1, strided, dilated"
 
 
 LAYERS = [
@@ -77,4 +83,17 @@ LAYERS = [
     Layer("depthwise.deep", 8, 960, 7, 960, 5, groups=960),
     Layer("depthwise.x2", 8, 72, 56, 144, 3, groups=72),
     Layer("dilated", 8, 256, 28, 256, 3, dilation=2),
+    Layer("googlenet.3", 8, 16, 28, 32, 5),
+    Layer("googlenet.5", 8, 32, 7, 128, 5),
+    Layer("cifar.5x5", 128, 32, 32, 32, 5),
 ]
+
+#: 3x3 filters at stride 1, at the sizes that they have in their networks, with batches of 1 and 8.
+_TILED = {
+    "vgg.1_2": (64, 224, 64), "vgg.2_1": (64, 112, 128), "vgg.2_2": (128, 112, 128), "vgg.3_1": (128, 56, 256),
+    "vgg.3_2": (256, 56, 256), "vgg.4_1": (256, 28, 512), "vgg.4_2": (512, 28, 512), "vgg.5": (512, 14, 512),
+    "resnet.2": (64, 56, 64), "resnet.3": (128, 28, 128), "resnet.4": (256, 14, 256), "resnet.5": (512, 7, 512),
+    "unet.1": (32, 256, 32), "unet.2": (64, 128, 64), "unet.3": (128, 64, 128), "unet.4": (256, 32, 256),
+    "unet.up": (64, 256, 32), "vdsr": (64, 128, 64),
+}
+LAYERS += [Layer(f"{name}@{n}", n, c, size, k, 3) for name, (c, size, k) in _TILED.items() for n in (1, 8)]
