@@ -24,8 +24,7 @@ constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
 constexpr int64_t kLanesWork = 1 << 16;               // vector multiply-adds per block: some 20 us
 constexpr int64_t kCopiedWidth = 64, kCopiedFloats = 6144;
-constexpr int64_t kWinogradGroup = 16;  // channels per group from which weight gradients leave the lanes
-constexpr int64_t kSumPixels = 1024;    // summed up in float, for an epilogue's statistics
+constexpr int64_t kSumPixels = 1024;  // summed up in float, for an epilogue's statistics
 constexpr int64_t kMaxChunks = 16, kChunkPixels = 512;
 
 void block_size(const RowProblem& p, ConvPlan& plan) {
@@ -41,6 +40,10 @@ bool strip_too_large(const RowProblem& p, const ConvPlan& plan) {
 
 // Several groups per vector, where a group fits into one.
 bool lanes_fit(const RowProblem& p) { return p.groups > 1 && LaneBlocks::fit(p); }
+// Whether groups do share vectors: then Winograd tiles, a small product per group and plane, are slower.
+// Forward pass, one thread, GFLOP/s in lanes and in tiles: 8 channels per group 70 and 45, 12 channels 50
+// and 93.
+bool lanes_shared(const RowProblem& p) { return lanes_fit(p) && LaneBlocks(p).groups_per_block > 1; }
 
 ConvPlan plan_lanes(const RowProblem& p) {
   const LaneBlocks lanes(p);
@@ -155,6 +158,7 @@ std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* c
 }
 
 ConvPlan plan_rows(const RowProblem& problem, PlanMode) {
+  if (lanes_shared(problem)) return plan_lanes(problem);
   if (problem.strides_folded() || worthwhile(row_gemm_cost(problem) / winograd_cost(problem)))
     return plan_winograd(problem);
   if (lanes_fit(problem)) return plan_lanes(problem);
@@ -199,10 +203,7 @@ ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
     plan.why = "one tap, few pixels: a matrix product";
     return plan;
   }
-  // Measured, lanes and Winograd tiles: 8 channels per group on 28x28 1.9 and 10 ms, 12 channels 2.3 and 5.1
-  // (two threads); 16 on 14x14 2.8 and 1.6 (one thread).
-  if (lanes_fit(p) && std::max(p.src_channels, p.out_channels) < kWinogradGroup)
-    return plan_lanes_gradient(p);
+  if (lanes_shared(p)) return plan_lanes_gradient(p);
   if (p.strides_folded() || worthwhile(direct_cost(p) / winograd_weight_cost(p)))
     return plan_winograd_weight(p);
   if (lanes_fit(p)) return plan_lanes_gradient(p);
