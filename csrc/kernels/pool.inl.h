@@ -18,37 +18,45 @@ inline VecI pool_load_taps(const void* taps, int64_t i, int n) {
 
 // y = max of the window; a NaN wins, and of several NaNs or equal maxima: the last NaN, else the first
 // maximum.
-template <int kTapBytes, bool kTail>
-inline void pool_max_vector(const PoolRow* g, int64_t pixel, int64_t channel, int n) {
+template <int kTapBytes, int NV, bool kTail>
+inline void pool_max_vectors(const PoolRow* g, int64_t pixel, int64_t channel, int n) {
   const int64_t begin = g->axis.begin[pixel], end = g->axis.end[pixel];
   const int64_t offset = (g->axis.origin[pixel] + begin * g->axis.step) * g->pitch + channel;
   const int64_t hop = g->axis.step * g->pitch;
-  Vec best = set1(-__builtin_inff());
-  VecI winner = set1_i(g->row_count ? static_cast<int32_t>(g->numbers[0] + begin) : 0);
+  Vec best[NV];
+  VecI winner[NV];
+  for (int j = 0; j < NV; ++j) {
+    best[j] = set1(-__builtin_inff());
+    winner[j] = set1_i(g->row_count ? static_cast<int32_t>(g->numbers[0] + begin) : 0);
+  }
   for (int64_t r = 0; r < g->row_count; ++r) {
     const float* x = g->rows[r] + offset;
     for (int64_t t = begin; t < end; ++t, x += hop) {
-      const Vec v = pool_load<kTail>(x, n);
-      const Mask wins = mask_or(less(best, v), mask_not(equal(v, v)));
-      best = select(wins, v, best);
-      if constexpr (kTapBytes != 0) {
-        const VecI number = set1_i(static_cast<int32_t>(g->numbers[r] + t));
-        winner = as_int(select(wins, as_float(number), as_float(winner)));
+      const VecI number = set1_i(static_cast<int32_t>(g->numbers[r] + t));
+      for (int j = 0; j < NV; ++j) {
+        const Vec v = pool_load<kTail>(x + j * kLanes, n);
+        const Mask wins = mask_or(less(best[j], v), mask_not(equal(v, v)));
+        best[j] = select(wins, v, best[j]);
+        if constexpr (kTapBytes != 0) winner[j] = as_int(select(wins, as_float(number), as_float(winner[j])));
       }
     }
   }
-  const int64_t at = pixel * g->pitch + channel;
-  pool_store<kTail>(g->y + at, best, n);
-  if constexpr (kTapBytes == 1) store_u8_n(static_cast<uint8_t*>(g->taps) + at, winner, n);
-  if constexpr (kTapBytes == 4) store_i_n(static_cast<int32_t*>(g->taps) + at, winner, n);
+  for (int j = 0; j < NV; ++j) {
+    const int64_t at = pixel * g->pitch + channel + j * kLanes;
+    pool_store<kTail>(g->y + at, best[j], n);
+    if constexpr (kTapBytes == 1) store_u8_n(static_cast<uint8_t*>(g->taps) + at, winner[j], n);
+    if constexpr (kTapBytes == 4) store_i_n(static_cast<int32_t*>(g->taps) + at, winner[j], n);
+  }
 }
 
 template <int kTapBytes>
 inline void pool_max_pixels(const PoolRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
-    for (; c + kLanes <= g->channels; c += kLanes) pool_max_vector<kTapBytes, false>(g, pixel, c, kLanes);
-    if (c < g->channels) pool_max_vector<kTapBytes, true>(g, pixel, c, static_cast<int>(g->channels - c));
+    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
+      pool_max_vectors<kTapBytes, 4, false>(g, pixel, c, kLanes);
+    for (; c + kLanes <= g->channels; c += kLanes) pool_max_vectors<kTapBytes, 1, false>(g, pixel, c, kLanes);
+    if (c < g->channels) pool_max_vectors<kTapBytes, 1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
 }
 void pool_max_row(const PoolRow* g) {
@@ -60,6 +68,24 @@ void pool_max_row(const PoolRow* g) {
 // Sums of at most kPoolRun taps are added up in groups of kPoolGroup, and those to the total: the rounding
 // error of a large window's average stays that of a few hundred additions, however many taps it has.
 constexpr int64_t kPoolRun = 64, kPoolGroup = 32;
+
+// The average of up to kPoolRun taps: one sum.
+template <int NV, bool kTail>
+inline void pool_small_average_vectors(const PoolRow* g, int64_t pixel, int64_t channel, int n) {
+  const int64_t begin = g->axis.begin[pixel], taps = g->axis.end[pixel] - begin;
+  const int64_t offset = (g->axis.origin[pixel] + begin * g->axis.step) * g->pitch + channel;
+  const int64_t hop = g->axis.step * g->pitch;
+  Vec sum[NV];
+  for (int j = 0; j < NV; ++j) sum[j] = zero();
+  for (int64_t r = 0; r < g->row_count; ++r) {
+    const float* x = g->rows[r] + offset;
+    for (int64_t t = 0; t < taps; ++t, x += hop)
+      for (int j = 0; j < NV; ++j) sum[j] = add(sum[j], pool_load<kTail>(x + j * kLanes, n));
+  }
+  const Vec divisor = set1(g->divisor * g->divisors[pixel]);
+  for (int j = 0; j < NV; ++j)
+    pool_store<kTail>(g->y + pixel * g->pitch + channel + j * kLanes, div(sum[j], divisor), n);
+}
 
 // y = sum of the window / divisor
 template <int NV, bool kTail>
@@ -92,21 +118,28 @@ inline void pool_average_vectors(const PoolRow* g, int64_t pixel, int64_t channe
                       n);
 }
 
+template <int NV, bool kTail>
+inline void pool_average_any(const PoolRow* g, int64_t pixel, int64_t channel, int n) {
+  if (g->row_count * (g->axis.end[pixel] - g->axis.begin[pixel]) <= kPoolRun)
+    pool_small_average_vectors<NV, kTail>(g, pixel, channel, n);
+  else pool_average_vectors<NV, kTail>(g, pixel, channel, n);
+}
+
 void pool_average_row(const PoolRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
-    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
-      pool_average_vectors<4, false>(g, pixel, c, kLanes);
-    for (; c + kLanes <= g->channels; c += kLanes) pool_average_vectors<1, false>(g, pixel, c, kLanes);
-    if (c < g->channels) pool_average_vectors<1, true>(g, pixel, c, static_cast<int>(g->channels - c));
+    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes) pool_average_any<4, false>(g, pixel, c, kLanes);
+    for (; c + kLanes <= g->channels; c += kLanes) pool_average_any<1, false>(g, pixel, c, kLanes);
+    if (c < g->channels) pool_average_any<1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
 }
 
 // gx = sum of gy over the windows that this input won. Every input is written once, by a gather: no zeroing
 // pass, and the order of the sum is that of the outputs.
-template <int kTapBytes, bool kTail>
-inline void pool_max_grad_vector(const PoolGradRow* g, int64_t pixel, int64_t channel, int n) {
-  Vec sum = zero();
+template <int kTapBytes, int NV, bool kTail>
+inline void pool_max_grad_vectors(const PoolGradRow* g, int64_t pixel, int64_t channel, int n) {
+  Vec sum[NV];
+  for (int j = 0; j < NV; ++j) sum[j] = zero();
   for (int64_t r = 0; r < g->row_count; ++r)
     for (int64_t o = g->axis.first[pixel]; o < g->axis.last[pixel]; ++o) {
       int64_t tap = pixel - g->axis.origin[o];
@@ -114,22 +147,26 @@ inline void pool_max_grad_vector(const PoolGradRow* g, int64_t pixel, int64_t ch
         if (tap % g->axis.step != 0) continue;
         tap /= g->axis.step;
       }
-      const int64_t at = o * g->pitch + channel;
-      const VecI winner = pool_load_taps<kTapBytes>(g->taps[r], at, n);
-      const Mask won = equal_i(winner, set1_i(static_cast<int32_t>(g->numbers[r] + tap)));
-      sum = add(sum, select(won, pool_load<kTail>(g->rows[r] + at, n), zero()));
+      const VecI number = set1_i(static_cast<int32_t>(g->numbers[r] + tap));
+      for (int j = 0; j < NV; ++j) {
+        const int64_t at = o * g->pitch + channel + j * kLanes;
+        const Mask won = equal_i(pool_load_taps<kTapBytes>(g->taps[r], at, n), number);
+        sum[j] = add(sum[j], select(won, pool_load<kTail>(g->rows[r] + at, n), zero()));
+      }
     }
-  pool_store<kTail>(g->gx + pixel * g->pitch + channel, sum, n);
+  for (int j = 0; j < NV; ++j) pool_store<kTail>(g->gx + pixel * g->pitch + channel + j * kLanes, sum[j], n);
 }
 
 template <int kTapBytes>
 inline void pool_max_grad_pixels(const PoolGradRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
+    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
+      pool_max_grad_vectors<kTapBytes, 4, false>(g, pixel, c, kLanes);
     for (; c + kLanes <= g->channels; c += kLanes)
-      pool_max_grad_vector<kTapBytes, false>(g, pixel, c, kLanes);
+      pool_max_grad_vectors<kTapBytes, 1, false>(g, pixel, c, kLanes);
     if (c < g->channels)
-      pool_max_grad_vector<kTapBytes, true>(g, pixel, c, static_cast<int>(g->channels - c));
+      pool_max_grad_vectors<kTapBytes, 1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
 }
 void pool_max_grad_row(const PoolGradRow* g) {
@@ -137,22 +174,27 @@ void pool_max_grad_row(const PoolGradRow* g) {
   else pool_max_grad_pixels<4>(g);
 }
 
-// gx = sum of gy / divisor over the windows that span this input
-template <bool kTail>
-inline void pool_average_grad_vector(const PoolGradRow* g, int64_t pixel, int64_t channel, int n) {
-  Vec sum = zero();
+// gx = sum of gy / divisor over the windows that span this input. With eight vectors at a time gcc leaves the
+// loops over them rolled: half the speed.
+template <int NV, bool kTail>
+inline void pool_average_grad_vectors(const PoolGradRow* g, int64_t pixel, int64_t channel, int n) {
+  Vec sum[NV];
+  for (int j = 0; j < NV; ++j) sum[j] = zero();
   for (int64_t r = 0; r < g->row_count; ++r)
     for (int64_t o = g->axis.first[pixel]; o < g->axis.last[pixel]; ++o) {
       const Vec scale = set1(1.0f / (g->divisor[r] * g->divisors[o]));
-      sum = fma(pool_load<kTail>(g->rows[r] + o * g->pitch + channel, n), scale, sum);
+      const float* gy = g->rows[r] + o * g->pitch + channel;
+      for (int j = 0; j < NV; ++j) sum[j] = fma(pool_load<kTail>(gy + j * kLanes, n), scale, sum[j]);
     }
-  pool_store<kTail>(g->gx + pixel * g->pitch + channel, sum, n);
+  for (int j = 0; j < NV; ++j) pool_store<kTail>(g->gx + pixel * g->pitch + channel + j * kLanes, sum[j], n);
 }
 void pool_average_grad_row(const PoolGradRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     int64_t c = 0;
-    for (; c + kLanes <= g->channels; c += kLanes) pool_average_grad_vector<false>(g, pixel, c, kLanes);
-    if (c < g->channels) pool_average_grad_vector<true>(g, pixel, c, static_cast<int>(g->channels - c));
+    for (; c + 4 * kLanes <= g->channels; c += 4 * kLanes)
+      pool_average_grad_vectors<4, false>(g, pixel, c, kLanes);
+    for (; c + kLanes <= g->channels; c += kLanes) pool_average_grad_vectors<1, false>(g, pixel, c, kLanes);
+    if (c < g->channels) pool_average_grad_vectors<1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
 }
 
