@@ -7,6 +7,7 @@
 #include "kernels/select.h"
 #include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
+#include "ops/conv/pixel_block.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/strip.h"
 #include "ops/conv/winograd_plan.h"
@@ -20,6 +21,7 @@ namespace {
 constexpr int64_t kBlockPixels = 192;
 constexpr int64_t kWidestRow = 512;  // a longer output row is cut into tiles
 constexpr int64_t kTasks = 64;       // for the threads to share, where the problem allows
+constexpr int64_t kFewTasks = 24;
 constexpr int64_t kStripFloats = int64_t{1} << 24;
 constexpr int64_t kPartialFloats = int64_t{1} << 23;  // 32 MiB of partial weight gradients
 constexpr int64_t kLanesWork = 1 << 16;               // vector multiply-adds per block: some 20 us
@@ -119,7 +121,7 @@ bool folding_pays(const std::vector<RowProblem>& plain, const RowProblem& stride
   const bool weight = pass == Pass::kGradWeight;
   const auto tiles = weight ? winograd_weight_cost : winograd_cost;
   double cost = 0;
-  for (const RowProblem& p : plain) cost += std::min(weight ? direct_cost(p) : row_gemm_cost(p), tiles(p));
+  for (const RowProblem& p : plain) cost += std::min(row_gemm_cost(p), tiles(p));
   return worthwhile(cost / tiles(strides_folded));
 }
 
@@ -195,32 +197,38 @@ bool one_product(const RowProblem& p) {
 
 }  // namespace
 
-ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& p) {
-  if (one_product(p)) {
+ConvPlan plan_weight_gradient(const RowProblem& problem) {
+  if (one_product(problem)) {
     ConvPlan plan;
     plan.algorithm = ConvAlgorithm::kProduct;
-    plan.workspace_bytes = p.rows() * p.axis[2].count * (p.src_channels + p.out_channels) * 4;
+    plan.workspace_bytes =
+        problem.rows() * problem.axis[2].count * (problem.src_channels + problem.out_channels) * 4;
     plan.why = "one tap, few pixels: a matrix product";
     return plan;
   }
-  if (lanes_shared(p)) return plan_lanes_gradient(p);
-  if (p.strides_folded() || worthwhile(direct_cost(p) / winograd_weight_cost(p)))
-    return plan_winograd_weight(p);
-  if (lanes_fit(p)) return plan_lanes_gradient(p);
+  if (lanes_shared(problem)) return plan_lanes_gradient(problem);
+  if (problem.strides_folded() || worthwhile(row_gemm_cost(problem) / winograd_weight_cost(problem)))
+    return plan_winograd_weight(problem);
+  if (lanes_fit(problem)) return plan_lanes_gradient(problem);
   ConvPlan plan;
+  plan.fold = best_fold(problem);
+  const RowProblem p = folded(problem, plan.fold);
   block_size(p, plan);
   if (strip_too_large(p, plan)) return reference("stride or dilation leave most of a padded row unused");
   const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile);
-  const int64_t floats = shape.k * p.depth();
+  const int64_t floats = p.groups * p.out_channels * p.depth();
   // Each chunk writes and reads all of the gradient once: that pays when it sums over many pixels.
   const int64_t worthwhile = std::min(kMaxChunks, p.rows() * p.axis[2].count / kChunkPixels);
   const int64_t affordable = std::min(worthwhile, kPartialFloats / std::max<int64_t>(floats, 1));
-  const int64_t units =
-      p.groups * PanelLayout(p.depth(), p.out_channels).panels() * p.axis[0].taps * p.axis[1].taps;
   plan.chunks = std::clamp<int64_t>(affordable, 1, std::max<int64_t>(blocks, 1));
+  // Where the pieces of rows suffice, no two parts copy the same one.
+  const int64_t pieces = p.groups * ceil_div(p.depth(), PixelBlock::kPieceRows);
+  const int64_t panels = PanelLayout(p.depth(), p.out_channels).panels();
+  const int64_t units = plan.chunks * pieces >= kFewTasks ? pieces : pieces * panels;
   plan.parts = std::clamp<int64_t>(ceil_div(kTasks, plan.chunks), 1, units);
   plan.workspace_bytes = plan.chunks * floats * 4;
   plan.why = "row GEMM over pixels, K-major";
+  if (plan.fold > 1) plan.why += ", " + std::to_string(plan.fold) + " outputs per vector";
   return plan;
 }
 
@@ -228,7 +236,7 @@ ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode) {
   bool complete;
   const std::vector<RowProblem> problems = plan_problems(shape, pass, &complete);
   if (pass == Pass::kForward) return plan_rows(problems.front(), mode);
-  if (pass == Pass::kGradWeight) return plan_weight_gradient(shape, problems.front());
+  if (pass == Pass::kGradWeight) return plan_weight_gradient(problems.front());
   if (problems.empty()) return reference("no input is reached by the filter");
   ConvPlan first = plan_rows(problems.front(), mode);
   for (const RowProblem& p : problems)

@@ -53,6 +53,6 @@ struct RowProblem;
 // pass. `complete`: they write all of the output (of an input gradient).
 std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* complete);
 ConvPlan plan_rows(const RowProblem& problem, PlanMode mode);
-ConvPlan plan_weight_gradient(const ConvShape& shape, const RowProblem& problem);
+ConvPlan plan_weight_gradient(const RowProblem& problem);
 
 }  // namespace pyconv
