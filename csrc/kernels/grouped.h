@@ -35,6 +35,7 @@ struct GroupedRow {
   const float* shift;
   float* sum;
   float* sum_squares;
+  bool streaming;  // past the caches: full blocks are aligned vectors
 };
 
 // A stretch of outputs of one row: gradient and source column of output 0, tap 0.

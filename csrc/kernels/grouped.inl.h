@@ -75,8 +75,10 @@ inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
   float* out = g->out + at;
 #pragma GCC unroll 32
   for (int p = 0; p < P; ++p) {
-    if constexpr (kMode == kWhole) store(out + p * hop, acc[p]);
-    else if (p < count) store_n(out + p * hop, acc[p], n);
+    if constexpr (kMode == kWhole) {
+      if (g->streaming) stream(out + p * hop, acc[p]);
+      else store(out + p * hop, acc[p]);
+    } else if (p < count) store_n(out + p * hop, acc[p], n);
   }
   if (!g->sum) return;
   const Vec shift = g->shift ? load_n(g->shift + channel, n) : zero();
@@ -164,10 +166,12 @@ inline void grouped_steps(const GroupedRow* g) {
 }
 
 void grouped_row(const GroupedRow* g) {
-  if (!g->lanes) return g->src_step == g->tap_step ? grouped_steps<1, false>(g) : grouped_steps<0, false>(g);
-  if (g->src_step == g->tap_step) grouped_steps<1, true>(g);
+  if (!g->lanes && g->src_step == g->tap_step) grouped_steps<1, false>(g);
+  else if (!g->lanes) grouped_steps<0, false>(g);
+  else if (g->src_step == g->tap_step) grouped_steps<1, true>(g);
   else if (g->src_step == 2 * g->tap_step) grouped_steps<2, true>(g);
   else grouped_steps<0, true>(g);
+  if (g->streaming) stream_end();
 }
 
 void grouped_copy(const float* from, int64_t pixel, int width, int64_t size, int64_t low, int64_t columns,

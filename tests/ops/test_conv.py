@@ -206,6 +206,26 @@ def test_a_weight_gradient_as_one_product(x, w, stride, padding, algorithm):
     assert shape.plan("grad_weight")["algorithm"] == algorithm
 
 
+@pytest.mark.parametrize(("x", "w", "groups"), [
+    ((2, 32, 260, 260), (32, 1, 3, 3), 32), ((2, 32, 260, 260), (32, 4, 3, 3), 8), ((2, 8, 260, 260), (32, 8, 1, 1), 1),
+    ((2, 32, 260, 260), (32, 32, 3, 3), 1),
+], ids=str)
+def test_outputs_that_bypass_the_caches(isa, keep_threads, x, w, groups):
+    """17 MB: written by streaming stores, read here by another thread than wrote them."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal(x, np.float32), rng.standard_normal(w, np.float32)
+    shape = core.conv_shape("conv", x, w, (1, 1), (w[-1] // 2,) * 4, (1, 1), groups)
+    core.set_num_threads(2)
+    y = core.conv_forward("conv", shape, a, b)
+    rows = (slice(1, 2), slice(None), slice(100, 110))
+    part = np.float64(a[1:2, :, 99:111] if w[-1] == 3 else a[1:2, :, 100:110])
+    small = core.conv_shape("conv", part.shape, w, (1, 1), (0, 0, w[-1] // 2, w[-1] // 2), (1, 1), groups)
+    want = core.conv_forward("conv", small, part, np.float64(b))
+    assert np.abs(y[rows] - want).max() <= bound(int(np.prod(w[1:])), a, b)
+    core.set_num_threads(1)
+    assert np.array_equal(y, core.conv_forward("conv", shape, a, b))
+
+
 def test_float64_has_no_fused_epilogue():
     x = np.ones((1, 1, 3, 3))
     shape = core.conv_shape("conv", x.shape, (1, 1, 1, 1), (1, 1), (0,) * 4, (1, 1), 1)

@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/conv/lane_strip.h"
+#include "ops/streaming.h"
 
 namespace pyconv {
 namespace {
@@ -143,6 +144,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
     g.src_width = static_cast<int>(copied ? lanes.lanes : lanes.src_width);
     g.out_width = static_cast<int>(lanes.out_width);
     g.relu = epilogue.relu;
+    g.streaming = lanes.out_width == lanes.lanes && streams(out, p.out_pixels(), channels);
     for (int64_t block = lanes.blocks * part / plan.parts; block < part_end; block += together) {
       const int64_t stop = std::min(part_end, block + together), channel = block * lanes.out_width;
       g.blocks = stop - block;
