@@ -45,6 +45,7 @@ struct PoolGradRow {
   int64_t pixels;  // inputs in the row
   int64_t channels, pitch;
   float* gx;
+  int streaming;  // gx past the caches: whole aligned cache lines
 };
 
 struct PoolKernels {

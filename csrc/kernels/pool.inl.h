@@ -154,7 +154,11 @@ inline void pool_max_grad_vectors(const PoolGradRow* g, int64_t pixel, int64_t c
         sum[j] = add(sum[j], select(won, pool_load<kTail>(g->rows[r] + at, n), zero()));
       }
     }
-  for (int j = 0; j < NV; ++j) pool_store<kTail>(g->gx + pixel * g->pitch + channel + j * kLanes, sum[j], n);
+  float* gx = g->gx + pixel * g->pitch + channel;
+  for (int j = 0; j < NV; ++j) {
+    if (!kTail && g->streaming) stream(gx + j * kLanes, sum[j]);
+    else pool_store<kTail>(gx + j * kLanes, sum[j], n);
+  }
 }
 
 template <int kTapBytes>
@@ -172,6 +176,7 @@ inline void pool_max_grad_pixels(const PoolGradRow* g) {
 void pool_max_grad_row(const PoolGradRow* g) {
   if (g->tap_bytes == 1) pool_max_grad_pixels<1>(g);
   else pool_max_grad_pixels<4>(g);
+  if (g->streaming) stream_end();
 }
 
 // gx = sum of gy / divisor over the windows that span this input. With eight vectors at a time gcc leaves the
@@ -186,7 +191,11 @@ inline void pool_average_grad_vectors(const PoolGradRow* g, int64_t pixel, int64
       const float* gy = g->rows[r] + o * g->pitch + channel;
       for (int j = 0; j < NV; ++j) sum[j] = fma(pool_load<kTail>(gy + j * kLanes, n), scale, sum[j]);
     }
-  for (int j = 0; j < NV; ++j) pool_store<kTail>(g->gx + pixel * g->pitch + channel + j * kLanes, sum[j], n);
+  float* gx = g->gx + pixel * g->pitch + channel;
+  for (int j = 0; j < NV; ++j) {
+    if (!kTail && g->streaming) stream(gx + j * kLanes, sum[j]);
+    else pool_store<kTail>(gx + j * kLanes, sum[j], n);
+  }
 }
 void pool_average_grad_row(const PoolGradRow* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
@@ -196,6 +205,7 @@ void pool_average_grad_row(const PoolGradRow* g) {
     for (; c + kLanes <= g->channels; c += kLanes) pool_average_grad_vectors<1, false>(g, pixel, c, kLanes);
     if (c < g->channels) pool_average_grad_vectors<1, true>(g, pixel, c, static_cast<int>(g->channels - c));
   }
+  if (g->streaming) stream_end();
 }
 
 constexpr PoolKernels kPool = {&pool_max_row, &pool_average_row, &pool_max_grad_row, &pool_average_grad_row};

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "kernels/select.h"
 #include "ops/dense.h"
+#include "ops/streaming.h"
 #include "ref/pool.h"
 
 namespace pyconv {
@@ -159,6 +160,7 @@ void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* tap
   const DenseInput from(gy, true);
   ChannelsLastOutput to(gx);
   const auto kernel = kernels().pool.max_grad_row;
+  const bool streaming = streams(to.data(), w.n * w.in_pixels(), w.c);
   const AxisWindows& a = w.axis[2];
   const int bytes = tap_bytes(shape);
   each_row(w.n * w.axis[0].in * w.axis[1].in, w.c, row_work(w, a.in), [&] {
@@ -183,6 +185,7 @@ void max_pool_grad_input(const PoolShape& shape, const View& gy, const void* tap
       args.channels = channels;
       args.pitch = w.c;
       args.gx = to.data() + row * a.in * w.c + channel;
+      args.streaming = streaming;
       kernel(&args);
     };
   });
@@ -227,6 +230,7 @@ void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View
   const DenseInput from(gy, true);
   ChannelsLastOutput to(gx);
   const auto kernel = kernels().pool.average_grad_row;
+  const bool streaming = streams(to.data(), w.n * w.in_pixels(), w.c);
   const AxisWindows& a = w.axis[2];
   const std::vector<float> d0 = divisors(w.axis[0], divisor), d1 = divisors(w.axis[1], divisor),
                            d2 = divisors(a, divisor);
@@ -250,6 +254,7 @@ void average_pool_grad_input(const PoolShape& shape, Divisor divisor, const View
       args.channels = channels;
       args.pitch = w.c;
       args.gx = to.data() + row * a.in * w.c + channel;
+      args.streaming = streaming;
       kernel(&args);
     };
   });

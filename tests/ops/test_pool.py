@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import pyconv
+from pyconv import nn
 from pyconv._backend import core
 from pyconv.ops.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool1d, max_pool2d, max_unpool2d
 from pyconv.tensor import Tensor
@@ -117,3 +119,17 @@ def test_numpy_and_tensor_results_agree_in_every_memory_order():
         got = adaptive_max_pool2d(Tensor(a), (3, 2)).array
         assert np.moveaxis(got, 1, -1).flags.c_contiguous
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("layer", [nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2)], ids=["max", "average"])
+def test_large_gradients_agree_with_float64(layer, isa):
+    """They are written past the caches."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((3, 64, 120, 100), np.float32)
+    found = []
+    for dtype in (np.float32, np.float64):
+        x = pyconv.tensor(values.astype(dtype), requires_grad=True)
+        y = layer(x)
+        y.backward(y.detach())
+        found.append(x.grad.numpy())
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6, atol=1e-6)
