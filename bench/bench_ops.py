@@ -1,4 +1,5 @@
-"""What stands between the convolutions, forward and backward through autograd, against PyTorch in both memory orders.
+"""What stands between the convolutions, and those that bench_conv.py leaves out (transposed, 1-D, 3-D): forward and
+backward through autograd, against PyTorch in both memory orders.
 
 Each case is written once for both libraries, through the public interface; results are compared before they are timed.
 """
@@ -29,8 +30,9 @@ class Side:
 
     def tensor(self, values: np.ndarray, grad: bool = False) -> Any:
         t = self.lib.tensor(values)
-        if values.ndim == 4 and self.order == "channels_last":
-            t = t.contiguous(memory_format=self.lib.channels_last)
+        if self.order == "channels_last" and values.ndim in (4, 5):
+            order = self.lib.channels_last if values.ndim == 4 else self.lib.channels_last_3d
+            t = t.contiguous(memory_format=order)
         t.requires_grad = grad
         return t
 
@@ -48,6 +50,10 @@ def layer(build: Callable[[Any], Any], *shapes: Shape) -> Case:
     def case(side: Side) -> tuple[Callable[[], Any], Callable[[], list[Any]]]:
         inputs = [side.normal(shape, grad=True) for shape in shapes]
         function = build(side)
+        if isinstance(function, side.nn.Module):
+            with side.lib.no_grad():
+                for p in function.parameters():
+                    p.copy_(side.tensor(0.1 * side.rng.standard_normal(tuple(p.shape), np.float32)))
         g = side.normal(tuple(function(*inputs).shape))
         module = [*function.parameters()] if isinstance(function, side.nn.Module) else []
 
@@ -146,6 +152,13 @@ def cases() -> dict[str, Case]:
     for c, size in ((256, 28), (64, 112)):
         shapes = ((8, c, size, size), (8, 32, size, size))
         found[f"cat {text(shapes[0])}, 32"] = layer(_function(lambda lib, a, b: lib.cat([a, b], 1)), *shapes)
+    for (n, c, size), k, r in (((2, 512, 16), 256, 2), ((2, 128, 64), 64, 2), ((8, 64, 32), 64, 4), ((8, 256, 8), 128, 4)):
+        found[f"transposed {r}x{r}/2 {text((n, c, size, size))}-{k}"] = layer(
+            lambda s, c=c, k=k, r=r: s.nn.ConvTranspose2d(c, k, r, 2, (r - 2) // 2), (n, c, size, size))
+    for shape, k in (((8, 64, 4096), 64), ((16, 256, 512), 256)):
+        found[f"conv1d 3 {text(shape)}-{k}"] = layer(lambda s, c=shape[1], k=k: s.nn.Conv1d(c, k, 3, 1, 1), shape)
+    for shape, k in (((2, 32, 16, 56, 56), 32), ((2, 64, 8, 28, 28), 128)):
+        found[f"conv3d 3x3x3 {text(shape)}-{k}"] = layer(lambda s, c=shape[1], k=k: s.nn.Conv3d(c, k, 3, 1, 1), shape)
     for shape in ((32, 9216), (16, 64, 56, 56)):
         found["dropout " + text(shape)] = dropout(shape)
     return found
