@@ -8,6 +8,7 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "kernels/select.h"
+#include "ops/conv/block_sums.h"
 #include "ops/conv/lane_strip.h"
 #include "ops/streaming.h"
 
@@ -115,8 +116,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
   const int64_t x_tiles = ceil_div(x.count, plan.x_tile);
   const int64_t blocks = ceil_div(p.rows(), plan.rows_per_block) * x_tiles;
   // Sums per block and channel, merged below in the order of the blocks.
-  Scratch<float> sums(epilogue.sum ? blocks * channels * 2 : 0);
-  if (epilogue.sum) std::fill_n(sums.data(), blocks * channels * 2, 0.0f);
+  BlockSums sums(epilogue, blocks, channels);
   const bool depthwise = p.src_channels == 1 && p.out_channels == 1;
   // Without copies all blocks of a pixel are read together, as they lie in memory.
   const int64_t together = plan.copied_rows > 0 ? 1 : lanes.blocks;
@@ -154,8 +154,8 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
       if (epilogue.bias) g.bias = epilogue.bias + channel;
       if (epilogue.shift) g.shift = epilogue.shift + channel;
       if (epilogue.sum) {
-        g.sum = sums.data() + at * channels * 2 + channel;
-        g.sum_squares = g.sum + channels;
+        g.sum = sums.sum(at) + channel;
+        g.sum_squares = sums.sum_squares(at) + channel;
       }
       for (int64_t row = row0; row < row1; ++row) {
         poll_interrupt();
@@ -183,13 +183,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
     }
   });
 
-  for (int64_t k = 0; epilogue.sum && k < channels; ++k) {
-    epilogue.sum[k] = epilogue.sum_squares[k] = 0;
-    for (int64_t block = 0; block < blocks; ++block) {
-      epilogue.sum[k] += sums[block * channels * 2 + k];
-      epilogue.sum_squares[k] += sums[block * channels * 2 + channels + k];
-    }
-  }
+  sums.finish();
 }
 
 }  // namespace pyconv

@@ -118,6 +118,12 @@ double row_gemm_cost(const RowProblem& p) {
 }
 
 bool folding_pays(const std::vector<RowProblem>& plain, const RowProblem& strides_folded, Pass pass) {
+  // A stride in the hundreds makes so many channels of a block that a few transformed tiles fill the memory.
+  constexpr int64_t kMostChannels = 8192;
+  const RowAxis &y = strides_folded.axis[1], &x = strides_folded.axis[2];
+  if (y.src_fold * x.src_fold > kMostChannels / strides_folded.src_channels ||
+      y.out_fold * x.out_fold > kMostChannels / strides_folded.out_channels)
+    return false;
   const bool weight = pass == Pass::kGradWeight;
   const auto tiles = weight ? winograd_weight_cost : winograd_cost;
   double cost = 0;
