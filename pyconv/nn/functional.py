@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconv.nn.conv_matrix import conv_matrix, convolve2d
 from pyconv.ops import elementwise
 from pyconv.ops.conv import conv1d, conv2d, conv3d
 from pyconv.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
@@ -45,10 +46,10 @@ from pyconv.tensor import Tensor
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
     "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "flatten", "huber_loss",
-    "kl_div", "l1_loss", "linear", "log_softmax", "max_pool1d", "max_pool2d", "max_pool3d", "mse_loss", "nll_loss",
-    "pad", "relu", "relu_", "sigmoid", "smooth_l1_loss", "softmax", "tanh",
+    "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_matrix", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "convolve2d", "cross_entropy", "dropout", "dropout1d", "dropout2d",
+    "dropout3d", "flatten", "huber_loss", "kl_div", "l1_loss", "linear", "log_softmax", "max_pool1d", "max_pool2d",
+    "max_pool3d", "mse_loss", "nll_loss", "pad", "relu", "relu_", "sigmoid", "smooth_l1_loss", "softmax", "tanh",
 ]
 
 

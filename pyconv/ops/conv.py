@@ -83,7 +83,7 @@ def per_axis(value: Size, axes: int, op: str, argument: str) -> tuple[int, ...]:
     return (whole(value, op, argument),) * axes
 
 
-def _paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
+def pair_paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]:
     """Low and high padding of each axis: (low, high, low, high, ...), or the word itself."""
     if isinstance(padding, str):
         return padding
@@ -111,7 +111,7 @@ def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padd
           groups: int) -> Any:
     check_operands(op, axes, x, weight, bias)
     return apply(Conv, x, weight, bias, op=op, stride=per_axis(stride, axes, op, "stride"),
-                 padding=_paddings(padding, axes, op), dilation=per_axis(dilation, axes, op, "dilation"),
+                 padding=pair_paddings(padding, axes, op), dilation=per_axis(dilation, axes, op, "dilation"),
                  groups=whole(groups, op, "groups"))
 
 
