@@ -15,6 +15,18 @@ from pyconv._backend import core as _core
 from pyconv.device import device
 from pyconv.errors import ShapeError
 from pyconv.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from pyconv.ops.activation import (
+    celu,
+    celu_,
+    hardshrink,
+    prelu,
+    selu,
+    selu_,
+    sigmoid_,
+    tanh_,
+    threshold,
+    threshold_,
+)
 from pyconv.ops.creation import (
     arange,
     empty,
@@ -60,6 +72,7 @@ from pyconv.ops.elementwise import (
     pow,
     reciprocal,
     relu,
+    relu_,
     round,
     rsqrt,
     sigmoid,
@@ -122,18 +135,19 @@ _LAZY = {
 
 __all__ = [
     "Generator", "ShapeError", "Tensor", "__version__", "abs", "add", "all", "amax", "amin", "any", "arange",
-    "argmax", "argmin", "bernoulli", "bool", "broadcast_to", "cat", "ceil", "channels_last",
+    "argmax", "argmin", "bernoulli", "bool", "broadcast_to", "cat", "ceil", "celu", "celu_", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clone", "concat", "concatenate", "contiguous_format", "cos",
     "default_generator", "detach", "device", "div", "double", "dropout", "empty", "enable_grad", "eq", "erf",
     "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",
-    "full_like", "ge", "get_rng_state", "gt", "index_select", "int", "int32", "int64", "is_grad_enabled",
-    "isfinite", "isnan", "le", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow",
-    "preserve_format", "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "reciprocal",
-    "relu", "reshape", "round", "rsqrt", "set_grad_enabled", "set_rng_state", "sigmoid", "sign", "sin",
-    "softmax", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tensor",
-    "transpose", "uint8", "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like",
+    "full_like", "ge", "get_rng_state", "gt", "hardshrink", "index_select", "int", "int32", "int64",
+    "is_grad_enabled", "isfinite", "isnan", "le", "log", "log1p", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow",
+    "prelu", "preserve_format", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
+    "reciprocal", "relu", "relu_", "reshape", "round", "rsqrt", "selu", "selu_", "set_grad_enabled",
+    "set_rng_state", "sigmoid", "sigmoid_", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze",
+    "stack", "std", "sub", "sum", "tanh", "tanh_", "tensor", "threshold", "threshold_", "transpose", "uint8",
+    "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like",
 ]
 
 

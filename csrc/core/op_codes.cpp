@@ -42,6 +42,13 @@ const char* const kBinaryNames[] = {"add",
 const char* const kTernaryNames[] = {"where",        "div_grad",      "minimum_grad",
                                      "maximum_grad", "pow_grad_base", "pow_grad_exponent"};
 
+const char* const kActivationNames[] = {"leaky_relu", "elu",        "elu_of_input", "gelu",      "gelu_tanh",
+                                        "silu",       "hardswish",  "hardsigmoid",  "hardtanh",  "softplus",
+                                        "softsign",   "logsigmoid", "mish",         "threshold", "tanhshrink",
+                                        "hardshrink", "softshrink"};
+
+const char* const kParametricNames[] = {"prelu", "swish"};
+
 const char* const kReductionNames[] = {"sum",    "mean",   "var", "amax", "amin",
                                        "argmax", "argmin", "any", "all"};
 

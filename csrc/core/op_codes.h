@@ -38,12 +38,36 @@ enum class Ternary : int {
   kCount
 };
 
+// Activations of one input; the gradient is taken from what the comment names, x if nothing.
+enum class Activation : int {
+  kLeakyRelu,    // (slope); x or y
+  kElu,          // (alpha, scale, input scale), of SELU and CELU, too; y
+  kEluOfInput,   // the same; x: with alpha below 0 y does not tell the branch
+  kGelu, kGeluTanh,
+  kSilu,         // (beta)
+  kHardswish, kHardsigmoid,
+  kHardtanh,     // (low, high); x or y
+  kSoftplus,     // (beta, threshold)
+  kSoftsign, kLogSigmoid, kMish,
+  kThreshold,    // (threshold, value)
+  kTanhshrink,
+  kHardshrink,   // (lambda)
+  kSoftshrink,   // (lambda)
+  kCount
+};
+constexpr int kActivationParams = 3;
+
+// Activations with a learned number, one for all or one per channel.
+enum class Parametric : int { kPrelu, kSwish, kCount };
+
 enum class Reduction : int { kSum, kMean, kVar, kAmax, kAmin, kArgmax, kArgmin, kAny, kAll, kCount };
 // clang-format on
 
 extern const char* const kUnaryNames[static_cast<int>(Unary::kCount)];
 extern const char* const kBinaryNames[static_cast<int>(Binary::kCount)];
 extern const char* const kTernaryNames[static_cast<int>(Ternary::kCount)];
+extern const char* const kActivationNames[static_cast<int>(Activation::kCount)];
+extern const char* const kParametricNames[static_cast<int>(Parametric::kCount)];
 extern const char* const kReductionNames[static_cast<int>(Reduction::kCount)];
 
 }  // namespace pyconv

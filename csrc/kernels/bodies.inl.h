@@ -8,6 +8,8 @@
 #include "kernels/grouped_grad.inl.h"
 #include "kernels/winograd.inl.h"
 #include "kernels/elementwise.inl.h"
+#include "kernels/activation.inl.h"
+#include "kernels/parametric.inl.h"
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"
 #include "kernels/pool.inl.h"

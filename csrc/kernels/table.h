@@ -1,6 +1,7 @@
 // The table of kernels of one instruction set: one struct of function pointers per family.
 #pragma once
 
+#include "kernels/activation.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
@@ -21,6 +22,7 @@ struct KernelTable {
   GemmKernels gemm;
   GroupedKernels grouped;
   ElementwiseKernels elementwise;
+  ActivationKernels activation;
   ReduceKernels reduce;
   LayoutKernels layout;
   PoolKernels pool;

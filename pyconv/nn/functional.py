@@ -10,6 +10,35 @@ from typing import Any
 
 from pyconv.nn.conv_matrix import conv_matrix, convolve2d
 from pyconv.ops import elementwise
+from pyconv.ops.activation import (
+    celu,
+    celu_,
+    elu,
+    elu_,
+    gelu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    logsigmoid,
+    mish,
+    prelu,
+    relu6,
+    selu,
+    selu_,
+    silu,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    swish,
+    tanhshrink,
+    threshold,
+    threshold_,
+)
 from pyconv.ops.conv import conv1d, conv2d, conv3d
 from pyconv.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from pyconv.ops.gemm import linear
@@ -46,10 +75,13 @@ from pyconv.tensor import Tensor
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
     "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv3d", "conv_matrix", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "convolve2d", "cross_entropy", "dropout", "dropout1d", "dropout2d",
-    "dropout3d", "flatten", "huber_loss", "kl_div", "l1_loss", "linear", "log_softmax", "max_pool1d", "max_pool2d",
-    "max_pool3d", "mse_loss", "nll_loss", "pad", "relu", "relu_", "sigmoid", "smooth_l1_loss", "softmax", "tanh",
+    "binary_cross_entropy_with_logits", "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_matrix",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolve2d", "cross_entropy", "dropout", "dropout1d",
+    "dropout2d", "dropout3d", "elu", "elu_", "flatten", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "hardtanh_", "huber_loss", "kl_div", "l1_loss", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "logsigmoid",
+    "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss", "nll_loss", "pad", "prelu", "relu", "relu6", "relu_",
+    "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign",
+    "swish", "tanh", "tanhshrink", "threshold", "threshold_",
 ]
 
 

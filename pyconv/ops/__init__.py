@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from pyconv.ops import conv, convert, elementwise, gemm, indexing, norm, pool, random, reduce, shape, softmax
+from pyconv.ops import (
+    activation,
+    conv,
+    convert,
+    elementwise,
+    gemm,
+    indexing,
+    norm,
+    pool,
+    random,
+    reduce,
+    shape,
+    softmax,
+)
 from pyconv.tensor import Tensor
 
 #: Every family lists its Tensor methods in METHODS: name -> function whose first argument is the tensor.
-_FAMILIES = (elementwise, reduce, shape, indexing, convert, conv, gemm, pool, norm, softmax, random)
+_FAMILIES = (elementwise, activation, reduce, shape, indexing, convert, conv, gemm, pool, norm, softmax, random)
 
 for _family in _FAMILIES:
     for _name, _function in getattr(_family, "METHODS", {}).items():
