@@ -1,4 +1,7 @@
-"""The command line: ``pyconv COMMAND``. A command is a module of `pyconv.commands`."""
+"""The command line: ``pyconv COMMAND``. A command is a module of `pyconv.commands`.
+
+A result that holds a true ``failed`` makes the exit status 1: the command ran, and what it checked is not so.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any, NoReturn
 
 from pyconv.commands import Interrupted, UserError
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor")
+COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor", "selftest")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    """Run a command; returns the exit status: 0, 1 for a check that failed, 2 for a user's mistake, 130 after Ctrl-C."""
     try:
         args = build_parser().parse_args(arguments)
         result = args.module.run(args)
@@ -69,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "pip install" not in str(error):
             raise
         return _fail(args.command, str(error), 2)
-    return 0
+    return 1 if result.get("failed") else 0
 
 
 def _print(args: argparse.Namespace, result: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor")
+COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor", "selftest")
 RUN_FILES = {"weights.safetensors", "config.json", "history.csv", "curves.png", "filters.png", "confusion.png"}
 
 
