@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pyconv.course.item import Claim, item, needed
+from pyconv.course.item import Claim, item
 from pyconv.explain.backward_trace import trace_backward
 from pyconv.nn import functional as F
 from pyconv.ops.creation import tensor
@@ -65,14 +65,13 @@ def _classification(dtype: str) -> Iterator[Claim]:
 
 @item("T25", "Virginia Tech 52: Swish and its first derivative")
 def _swish(dtype: str) -> Iterator[Claim]:
-    silu = needed(F, "silu")
     x = tensor(np.array(POINTS, dtype), requires_grad=True)
-    y = silu(x)
+    y = F.silu(x)
     yield Claim("at -2 to 2", [-0.2384058440, -0.2689414214, 0, 0.7310585786, 1.7615941560], y, TENTH)
     sum(y).backward()
     yield Claim("derivative", [-0.0907842488, 0.0723294881, 0.5, 0.9276705119, 1.0907842488], x.grad, TENTH)
     lowest = tensor(np.array([-1.2784645], dtype), requires_grad=True)
-    y = silu(lowest)
+    y = F.silu(lowest)
     y.backward()
     yield Claim("the minimum", [-0.2784645428], y, TENTH)
     yield Claim("slope there", [0], lowest.grad, 1e-7)
@@ -80,9 +79,8 @@ def _swish(dtype: str) -> Iterator[Claim]:
 
 @item("T26", "Virginia Tech 51: PReLU, slope 1/4")
 def _prelu(dtype: str) -> Iterator[Claim]:
-    function = needed(F, "prelu")
     x, a = tensor(np.array(POINTS, dtype), requires_grad=True), tensor(np.array([0.25], dtype), requires_grad=True)
-    y = function(x, a)
+    y = F.prelu(x, a)
     yield Claim("at -2 to 2", [-0.5, -0.25, 0, 1, 2], y)
     sum(y).backward()
     yield Claim("gradient of the slope", [-3], a.grad)
