@@ -7,13 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pyconv import nn
 from pyconv.course.item import Claim, item
 from pyconv.explain.conv_trace import trace_conv
 from pyconv.nn import functional as F
-from pyconv.nn.containers import Sequential
-from pyconv.nn.conv import Conv1d, Conv2d
-from pyconv.nn.linear import Linear
-from pyconv.nn.pooling import MaxPool2d
 from pyconv.nn.summary import summary
 from pyconv.ops.creation import tensor
 from pyconv.ops.reduce import sum
@@ -124,10 +121,10 @@ def _laplacian(dtype: str) -> Iterator[Claim]:
 
 @item("T08", "Ajou, Pop quiz 1: 3 maps of 10x10, 5x5x3 filter")
 def _quiz(dtype: str) -> Iterator[Claim]:
-    layer = Conv2d(3, 1, 5, dtype=dtype)
+    layer = nn.Conv2d(3, 1, 5, dtype=dtype)
     x = tensor(np.zeros((1, 3, 10, 10), dtype))
     yield Claim("one map of", [1, 1, 6, 6], layer(x).shape)
-    yield Claim("zero-padded by 2", [1, 1, 10, 10], Conv2d(3, 1, 5, padding=2, dtype=dtype)(x).shape)
+    yield Claim("zero-padded by 2", [1, 1, 10, 10], nn.Conv2d(3, 1, 5, padding=2, dtype=dtype)(x).shape)
     yield Claim("weights, bias", [75, 1], [p.numel() for p in layer.parameters()])
 
 
@@ -139,10 +136,10 @@ def _sizes(dtype: str) -> Iterator[Claim]:
 
     for n, k, s, p, expected in ((227, 11, 4, 0, 55), (27, 5, 1, 2, 27), (13, 3, 1, 1, 13), (224, 11, 4, 0, 54),
                                  (224, 11, 4, 2, 55)):
-        layer = Conv2d(1, 1, k, stride=s, padding=p, device="meta", dtype=dtype)
+        layer = nn.Conv2d(1, 1, k, stride=s, padding=p, device="meta", dtype=dtype)
         yield Claim(f"{n} wide, filter {k}, stride {s}, padding {p}", expected, size(layer, 1, n))
     for n, expected in ((55, 27), (27, 13), (13, 6)):
-        yield Claim(f"{n} wide, pool 3, stride 2", expected, size(MaxPool2d(3, 2), 1, n))
+        yield Claim(f"{n} wide, pool 3, stride 2", expected, size(nn.MaxPool2d(3, 2), 1, n))
 
 
 @item("T10", "Chalmers, Dilated convolutions")
@@ -153,15 +150,15 @@ def _dilated(dtype: str) -> Iterator[Claim]:
     hit = np.argwhere(conv(delta, ones, dtype, padding=2, dilation=2))
     yield Claim("dilation 2 sees rows and columns", [[i, j] for i in (2, 4, 6) for j in (2, 4, 6)], hit)
     yield Claim("9 wide, dilation 1, 2, 4", [7, 5, 1], [len(conv(delta, ones, dtype, dilation=d)) for d in (1, 2, 4)])
-    stack = Sequential(*[Conv2d(1, 1, 3, dilation=d, device="meta") for d in (1, 2, 4, 8, 16)])
+    stack = nn.Sequential(*[nn.Conv2d(1, 1, 3, dilation=d, device="meta") for d in (1, 2, 4, 8, 16)])
     yield Claim("receptive field of 3x3, dilation 1, 2, 4, 8, 16", [3, 7, 15, 31, 63],
                 [row.receptive_field[0] for row in summary(stack, (1, 1, 99, 99)).rows if row.receptive_field])
 
 
 @item("T11", "Virginia Tech 13, 14: 7 inputs, 3 hidden units")
 def _connectivity(dtype: str) -> Iterator[Claim]:
-    yield Claim("global connectivity", 21, Linear(7, 3, bias=False, dtype=dtype).weight.numel())
-    shared = Conv1d(1, 1, 3, stride=2, bias=False, dtype=dtype)
+    yield Claim("global connectivity", 21, nn.Linear(7, 3, bias=False, dtype=dtype).weight.numel())
+    shared = nn.Conv1d(1, 1, 3, stride=2, bias=False, dtype=dtype)
     yield Claim("weight sharing", 3, shared.weight.numel())
     yield Claim("hidden units at stride 2", [1, 1, 3], shared(tensor(np.zeros((1, 1, 7), dtype))).shape)
     local = F.conv_matrix(np.ones((1, 1, 1, 3), dtype), (1, 1, 7), stride=(1, 2))

@@ -5,33 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyconv import nn
 from pyconv.course.item import Claim, item
-from pyconv.nn.activation import ReLU
-from pyconv.nn.containers import Flatten, Sequential
-from pyconv.nn.conv import Conv2d
-from pyconv.nn.linear import Linear
-from pyconv.nn.module import Module
-from pyconv.nn.pooling import MaxPool2d
 from pyconv.nn.summary import Row, summary
 
 
-def parameters(module: Module) -> int:
+def parameters(module: nn.Module) -> int:
     """How many values are trained."""
     return sum(p.numel() for p in module.parameters())
 
 
-def alexnet(groups: int) -> Module:
+def alexnet(groups: int) -> nn.Module:
     """The layers of AlexNet 2012 that hold weights, with what changes sizes between them; one or two groups.
 
     Normalisation and dropout change neither shapes nor counts and are left out.
     """
     meta: dict[str, Any] = {"device": "meta"}
-    return Sequential(
-        Conv2d(3, 96, 11, stride=4, **meta), ReLU(), MaxPool2d(3, 2),
-        Conv2d(96, 256, 5, padding=2, groups=groups, **meta), ReLU(), MaxPool2d(3, 2),
-        Conv2d(256, 384, 3, padding=1, **meta), ReLU(), Conv2d(384, 384, 3, padding=1, groups=groups, **meta), ReLU(),
-        Conv2d(384, 256, 3, padding=1, groups=groups, **meta), ReLU(), MaxPool2d(3, 2), Flatten(),
-        Linear(9216, 4096, **meta), ReLU(), Linear(4096, 4096, **meta), ReLU(), Linear(4096, 1000, **meta))
+    return nn.Sequential(
+        nn.Conv2d(3, 96, 11, stride=4, **meta), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(96, 256, 5, padding=2, groups=groups, **meta), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Conv2d(256, 384, 3, padding=1, **meta), nn.ReLU(),
+        nn.Conv2d(384, 384, 3, padding=1, groups=groups, **meta), nn.ReLU(),
+        nn.Conv2d(384, 256, 3, padding=1, groups=groups, **meta), nn.ReLU(), nn.MaxPool2d(3, 2),
+        nn.Flatten(), nn.Linear(9216, 4096, **meta), nn.ReLU(), nn.Linear(4096, 4096, **meta), nn.ReLU(),
+        nn.Linear(4096, 1000, **meta))
 
 
 def _layers(groups: int) -> list[Row]:
@@ -44,14 +41,14 @@ def _weights(row: Row) -> int:
 
 @item("T16", "UCSD, Number of weights")
 def _neuron(dtype: str) -> Iterator[Claim]:
-    yield Claim("one neuron on 7x7x3", 147, parameters(Conv2d(3, 1, 7, bias=False, dtype=dtype)))
-    yield Claim("5 neurons", 735, parameters(Conv2d(3, 5, 7, bias=False, dtype=dtype)))
-    yield Claim("with bias: 1 and 5", [148, 740], [parameters(Conv2d(3, n, 7, dtype=dtype)) for n in (1, 5)])
+    yield Claim("one neuron on 7x7x3", 147, parameters(nn.Conv2d(3, 1, 7, bias=False, dtype=dtype)))
+    yield Claim("5 neurons", 735, parameters(nn.Conv2d(3, 5, 7, bias=False, dtype=dtype)))
+    yield Claim("with bias: 1 and 5", [148, 740], [parameters(nn.Conv2d(3, n, 7, dtype=dtype)) for n in (1, 5)])
 
 
 @item("T17", "UCSD, Images as input: 200x200, 40K hidden units")
 def _hidden(dtype: str) -> Iterator[Claim]:
-    layer = Linear(200 * 200, 40_000, device="meta", dtype=dtype)
+    layer = nn.Linear(200 * 200, 40_000, device="meta", dtype=dtype)
     yield Claim("weights (the slide rounds up to 2B)", 1_600_000_000, layer.weight.numel())
     yield Claim("biases", 40_000, parameters(layer) - layer.weight.numel())
 
@@ -59,25 +56,25 @@ def _hidden(dtype: str) -> Iterator[Claim]:
 @item("T18", "Ajou, Neural network with images: 10,000 inputs")
 def _explosion(dtype: str) -> Iterator[Claim]:
     for units, weights in ((1, 10_000), (10, 100_000), (100, 1_000_000), (100_000, 1_000_000_000)):
-        yield Claim(f"{units} units", weights, parameters(Linear(10_000, units, bias=False, device="meta",
+        yield Claim(f"{units} units", weights, parameters(nn.Linear(10_000, units, bias=False, device="meta",
                                                                   dtype=dtype)))
 
 
 @item("T19", "Virginia Tech 39: why 3x3 layers, 64 channels")
 def _small_filters(dtype: str) -> Iterator[Claim]:
     def weights(taps: int, layers: int) -> int:
-        return parameters(Sequential(*[Conv2d(64, 64, taps, bias=False, dtype=dtype) for _ in range(layers)]))
+        return parameters(nn.Sequential(*[nn.Conv2d(64, 64, taps, bias=False, dtype=dtype) for _ in range(layers)]))
 
     yield Claim("two 3x3, one 5x5", [73_728, 102_400], [weights(3, 2), weights(5, 1)])
     yield Claim("three 3x3, one 7x7", [110_592, 200_704], [weights(3, 3), weights(7, 1)])
     yield Claim("receptive field of one, two, three 3x3", [3, 5, 7], [
-        row.receptive_field[0] for row in summary(Sequential(*[Conv2d(1, 1, 3, dtype=dtype) for _ in range(3)]),
+        row.receptive_field[0] for row in summary(nn.Sequential(*[nn.Conv2d(1, 1, 3, dtype=dtype) for _ in range(3)]),
                                                   (1, 1, 9, 9)).rows if row.receptive_field])
 
 
 @item("T20", "Chalmers, Network structure: 10x16x16 to 100 units")
 def _dense(dtype: str) -> Iterator[Claim]:
-    layer = Linear(10 * 16 * 16, 100, bias=False, dtype=dtype)
+    layer = nn.Linear(10 * 16 * 16, 100, bias=False, dtype=dtype)
     yield Claim("inputs of one unit", 2_560, layer.in_features)
     yield Claim("weights", 256_000, parameters(layer))
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pyconv import nn
 from pyconv.course.convolution import maps
 from pyconv.course.item import Claim, item, needed
 from pyconv.nn import functional as F
-from pyconv.nn.norm import BatchNorm2d
 from pyconv.ops.creation import tensor
 
 
 @item("T27", "Virginia Tech 53: batch normalization")
 def _batch_norm(dtype: str) -> Iterator[Claim]:
-    layer = BatchNorm2d(1, dtype=dtype)
+    layer = nn.BatchNorm2d(1, dtype=dtype)
     y = layer(maps([[1, 2], [3, 4]], dtype))
     yield Claim("of 1, 2, 3, 4", [[[[-1.3416354200, -0.4472118067], [0.4472118067, 1.3416354200]]]], y, 5e-11)
     yield Claim("running mean, momentum 0.1", [0.25], layer.running_mean, 1e-12)

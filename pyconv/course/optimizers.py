@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyconv import optim
+from pyconv import nn, optim
 from pyconv.course.item import Claim, Item
-from pyconv.nn.parameter import Parameter
 from pyconv.ops.creation import tensor
 
 SLIDE = "Ajou, Training CNNs; Virginia Tech 42"
@@ -20,7 +19,7 @@ SLIDE = "Ajou, Training CNNs; Virginia Tech 42"
 
 def _item(name: str, build: Callable[[list[Any]], Any], expected: list[float], tolerance: float = 5e-11) -> Item:
     def claims(dtype: str) -> Iterator[Claim]:
-        w: Any = Parameter(tensor(np.ones(1, dtype)))
+        w: Any = nn.Parameter(tensor(np.ones(1, dtype)))
         optimizer = build([w])
         seen = []
         for _ in range(3):
