@@ -1,0 +1,11 @@
+"""ONNX models: read them as Modules, write Modules as models, run the onnx package's conformance suite.
+
+`load` makes a Module from a file, which is checked before anything runs; `export` writes a Module; `backend` is
+pyconv behind the interface of ``onnx.backend.base``. Needs the extra ``onnx``.
+"""
+
+from pyconv.interop.onnx import backend
+from pyconv.interop.onnx.module import OnnxModule, load
+from pyconv.interop.onnx.proto import OnnxError
+
+__all__ = ["OnnxError", "OnnxModule", "backend", "load"]
