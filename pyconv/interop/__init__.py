@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_ROOMS = ("onnx",)
+_ROOMS = ("onnx", "torch")
 
 
 def __getattr__(name: str) -> Any:
