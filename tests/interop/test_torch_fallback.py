@@ -184,7 +184,7 @@ def test_subclasses_sparse_and_negated_tensors(torch, accelerate, x):
 
 def test_errors_are_those_of_torch(torch, accelerate, conv):
     handle = accelerate(conv)
-    with pytest.raises(RuntimeError, match="expected input.* to have 3 channels, but got 5 channels"):
+    with pytest.raises(RuntimeError, match=r"expected input.* to have 3 channels, but got 5 channels"):
         conv(torch.ones(2, 5, 8, 8))
     assert only_reason(handle).startswith("[conv2d] weight")
     with pytest.raises(TypeError):

@@ -141,6 +141,6 @@ def _readable(gy: Any) -> tuple[np.ndarray | None, str]:
 
 def apply(call: Call) -> Any:
     """Run it, with a node only where a gradient is wanted: without one the call is cheaper by half."""
-    if torch.is_grad_enabled() and any([t is not None and t.requires_grad for t in call.tensors]):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in call.tensors):
         return Bridge.apply(call, *call.tensors)
     return call.run()

@@ -112,6 +112,7 @@ class Acceleration:
         return report
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module returns."""
         return self.module(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -121,7 +122,7 @@ class Acceleration:
 def find(module: Any) -> tuple[Kind | None, str]:
     """The kind of a layer, or None and why it cannot be swapped."""
     cls = restored(type(module))
-    base = next((base for base in cls.__mro__ if base in KINDS), None)
+    base: Any = next((base for base in cls.__mro__ if base in KINDS), None)
     if base is None:
         return None, f"pyconv has nothing for a {cls.__name__}"
     if any(is_lazy(p) for p in (*module._parameters.values(), *module._buffers.values())):

@@ -123,8 +123,9 @@ class Normalisation(Kind):
         attrs = {"training": training, "momentum": momentum, "eps": eps}
 
         def reference(x: Any, weight: Any, bias: Any) -> Any:
-            running = (None, None) if training else (mean, variance)
-            return functional.batch_norm(x, *running, weight, bias, training, 0.0, eps)
+            if training:
+                return functional.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
+            return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
         call = Call(BatchNorm, attrs, (x, weight, bias), self.order(layer, x), reference, layer.fell_back,
                     (mean, variance))

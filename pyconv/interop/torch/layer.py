@@ -68,6 +68,7 @@ class _Swapped:
     """What the classes made here have on top of their origin; ``_pyconv_origin`` is that class."""
 
     _pyconv_origin: type
+    __setstate__: Any  # the module's
 
     def __deepcopy__(self, memo: dict) -> Any:
         own = getattr(super(), "__deepcopy__", None)
