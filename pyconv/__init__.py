@@ -130,7 +130,8 @@ channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 _LAZY = {
     **{room: f"pyconv.{room}" for room in (
         "autograd", "data", "explain", "interop", "io", "models", "nn", "optim", "runtime", "train", "vision")},
-    "load": "pyconv.io:load", "save": "pyconv.io:save", "summary": "pyconv.nn.summary:summary",
+    "detect_anomaly": "pyconv.anomaly:detect_anomaly", "load": "pyconv.io:load",
+    "save": "pyconv.io:save", "summary": "pyconv.nn.summary:summary",
 }
 
 __all__ = [

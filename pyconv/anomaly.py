@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,13 @@ import numpy as np
 from pyconv.tensor import FLOATS, Context, Node, Op, Tensor, listeners
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Layers:
+    """The layers that are being called; pyconv.nn, which stands above this module, puts its own functions here."""
+
+    under_way: Callable[[], tuple[Any, ...]] = tuple  # outermost first
+    path: Callable[[tuple[Any, ...]], str] = str  # "features.3 (Conv2d)"
 
 
 def _caller() -> str:
@@ -35,10 +42,10 @@ def _bad(array: Any) -> str:
 
 
 class detect_anomaly:
-    """Within this context the first operation that produces NaN or Inf raises RuntimeError.
+    """Within this context the first operation that produces NaN or Inf raises RuntimeError, forward or backward.
 
-    The text names the operation, the output or gradient, and for a backward pass the line that called the forward
-    one. ``check_nan=False`` switches the check off. Slow: every result is read once more.
+    The text names the layer, the operation, the output or gradient, and for a backward pass the line that called the
+    forward one. ``check_nan=False`` switches the check off. Slow: every result is read once more.
 
     >>> import pyconv as pc
     >>> with pc.autograd.detect_anomaly():
@@ -50,7 +57,8 @@ class detect_anomaly:
 
     def __init__(self, check_nan: bool = True) -> None:
         self._check = check_nan
-        self._called: dict[int, str] = {}  # sequence number of a node -> file:line of the forward call
+        # Sequence number of a node -> file:line of the forward call, and the layers under way.
+        self._called: dict[int, tuple[str, tuple[Any, ...]]] = {}
 
     def __enter__(self) -> detect_anomaly:
         if self._check:
@@ -65,7 +73,7 @@ class detect_anomaly:
     def on_forward(self, op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
         """Called by the gate after every operation."""
         if outputs and outputs[0]._node is not None:
-            self._called[outputs[0]._node.seq] = _caller()
+            self._called[outputs[0]._node.seq] = (_caller(), Layers.under_way())
         for i, output in enumerate(outputs):
             if bad := _bad(output._array):
                 arrays = [x._array if isinstance(x, Tensor) else x for x in inputs]
@@ -77,6 +85,7 @@ class detect_anomaly:
         """Called by the backward pass after every node."""
         for i, gradient in enumerate(gradients):
             if bad := _bad(gradient):
-                site = self._called.get(node.seq, "an unknown place, outside of detect_anomaly")
-                raise RuntimeError(f"[detect_anomaly] {node.name}: the gradient of its input {i} holds {bad}; "
+                site, layers = self._called.get(node.seq, ("an unknown place, outside of detect_anomaly", ()))
+                layer = f"{Layers.path(layers)}: " if layers else ""
+                raise RuntimeError(f"{layer}[detect_anomaly] {node.name}: the gradient of its input {i} holds {bad}; "
                                    f"the forward call was at {site}")

@@ -17,6 +17,21 @@ std::string place(const Dims& shape, int64_t number) {
   return cat("target[", text, "]");
 }
 
+// Which sample, how many classes, and what is likely wrong.
+std::string diagnosis(const Dims& shape, int64_t number, int64_t label, int64_t classes) {
+  std::string text = ": ";
+  if (shape.rank > 0) {
+    for (int a = shape.rank - 1; a > 0; --a) number /= shape[a];
+    text += cat("sample ", number, ", ");
+  }
+  text += cat(classes, classes == 1 ? " class" : " classes");
+  if (label == classes)
+    return text + cat("; do labels count from 1? Else the last layer needs ", label + 1, " outputs");
+  if (label > classes && label < (int64_t{1} << 31))
+    text += cat("; the last layer needs ", label + 1, " outputs for it");
+  return text;
+}
+
 template <class T>
 void read(const char* op, const View& target, int64_t classes, int64_t ignore_index, int64_t* labels) {
   const T* const data = target.as<T>();
@@ -26,7 +41,8 @@ void read(const char* op, const View& target, int64_t classes, int64_t ignore_in
       labels[i] = kIgnored;
     } else if (label < 0 || label >= classes) {
       throw IndexError(cat("[", op, "] ", place(target.shape, i), " is ", label, ", expected 0 to ",
-                           classes - 1, " (or ignore_index ", ignore_index, ")"));
+                           classes - 1, " (or ignore_index ", ignore_index, ")",
+                           diagnosis(target.shape, i, label, classes)));
     } else {
       labels[i] = label;
     }

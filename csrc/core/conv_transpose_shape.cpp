@@ -13,7 +13,8 @@ void check_channels(const char* op, const Dims& x, const Dims& weight, int64_t g
                          ", weight: ", text(weight), ")"));
   if (x[1] != weight[0])
     throw ShapeError(cat("[", op, "] weight has ", weight[0], " input channels but x has ", x[1],
-                         " (x: ", text(x), ", weight: ", text(weight), ")"));
+                         " (x: ", text(x), ", weight: ", text(weight), "): expected ", weight[0],
+                         " channels, got ", x[1], channels_last_hint(x, weight[0])));
   if (x[1] % groups != 0)
     throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", x[1],
                          " channels of x (x: ", text(x), ")"));

@@ -27,6 +27,15 @@ const char* axis_name(int spatial, int axis) {
 
 }  // namespace
 
+std::string channels_last_hint(const Dims& x, int64_t channels) {
+  if (x.rank < 3 || x.rank > 5 || x[x.rank - 1] != channels) return "";
+  static const char* const moves[3] = {"x.permute(0, 2, 1), or x.permute(1, 0) without a batch",
+                                       "x.permute(0, 3, 1, 2), or x.permute(2, 0, 1) without a batch",
+                                       "x.permute(0, 4, 1, 2, 3), or x.permute(3, 0, 1, 2) without a batch"};
+  return cat("; the last axis of x has that size: are the channels last? Here they come second: ",
+             moves[x.rank - 3]);
+}
+
 int64_t ConvShape::taps() const { return product(filter, spatial); }
 int64_t ConvShape::in_pixels() const { return product(in, spatial); }
 int64_t ConvShape::out_pixels() const { return product(out, spatial); }
@@ -74,7 +83,8 @@ ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, con
   s.groups = groups;
   if (s.c % groups != 0)
     throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.c,
-                         " channels of x (x: ", text(x), ")"));
+                         " channels of x (x: ", text(x), ")",
+                         groups <= x[x.rank - 1] ? channels_last_hint(x, weight[1] * groups) : ""));
   if (s.k % groups != 0)
     throw ShapeError(cat("[", op, "] groups is ", groups, ", which does not divide the ", s.k,
                          " output channels of weight (weight: ", text(weight), ")"));
@@ -84,12 +94,10 @@ ConvShape make_conv_shape(const char* op, const Dims& x, const Dims& weight, con
   if (weight[1] != s.c / groups) {
     const std::string expected =
         groups == 1 ? cat("x has ", s.c) : cat("x has ", s.c, " in ", groups, " groups of ", s.c / groups);
-    const bool looks_nhwc = groups == 1 && x[x.rank - 1] == weight[1];
-    throw ShapeError(cat(
-        "[", op, "] weight has ", weight[1], " input channels but ", expected, " (x: ", text(x),
-        ", weight: ", text(weight), ")",
-        looks_nhwc ? "; the last axis of x has that size: are the channels last? Channels come second here"
-                   : ""));
+    const int64_t wanted = checked_mul(weight[1], groups, op);
+    throw ShapeError(cat("[", op, "] weight has ", weight[1], " input channels but ", expected,
+                         " (x: ", text(x), ", weight: ", text(weight), "): expected ", wanted,
+                         " channels, got ", s.c, channels_last_hint(x, wanted)));
   }
   if (mode == Padding::kExplicit) {
     if (padding.rank != 2 * spatial)

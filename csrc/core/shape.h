@@ -34,6 +34,10 @@ struct ConvShape {
 
 enum class Padding { kExplicit, kSame, kValid };
 
+// "; are the channels last? ..." for an x whose last axis has the size expected of its second one, else
+// nothing.
+std::string channels_last_hint(const Dims& x, int64_t channels);
+
 // `x` is (n, c, spatial...), `weight` (k, c/groups, filter...); stride, dilation have one entry per
 // spatial axis, padding two (lo, hi of axis 0, lo, hi of axis 1, ...) when explicit.
 // out = floor((in + lo + hi - dilation * (filter - 1) - 1) / stride) + 1.

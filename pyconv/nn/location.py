@@ -6,6 +6,8 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from pyconv.anomaly import Layers
+
 if TYPE_CHECKING:
     from pyconv.nn.module import Module
 
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
 class _Calls(threading.local):
     """The calls under way in this thread."""
 
-    depth = 0  # how many modules are being called, one inside the other
     error: Exception | None = None  # the exception on its way out ...
     chain: tuple[Module, ...] = ()  # ... and the modules that it has left, innermost first
+
+    def __init__(self) -> None:  # runs once per thread
+        self.stack: list[Module] = []  # the modules being called, one inside the other
 
 
 calls = _Calls()
@@ -28,12 +32,18 @@ def left(module: Module, error: Exception) -> Exception | None:
     """
     calls.chain = (*calls.chain, module) if calls.error is error else (module,)
     calls.error = error
-    if calls.depth > 1:
+    if len(calls.stack) > 1:
         return None
     chain, calls.error, calls.chain = calls.chain, None, ()
     if len(chain) == 1:  # raised by the outermost module itself: no path to tell
         return None
-    return _with_text(error, f"{_path(chain)} ({type(chain[0]).__name__})")
+    return _with_text(error, named(chain[::-1]))
+
+
+def named(chain: tuple[Module, ...]) -> str:
+    """``features.3 (Conv2d)`` for modules called one inside the other, outermost first; that one has no path."""
+    kind = type(chain[-1]).__name__
+    return f"{_path(chain[::-1])} ({kind})" if len(chain) > 1 else kind
 
 
 def _path(chain: tuple[Module, ...]) -> str:
@@ -62,3 +72,7 @@ def _with_text(error: Exception, where: str) -> Exception | None:
     with contextlib.suppress(Exception):
         error.add_note(f"in {where}")
     return None
+
+
+Layers.under_way = lambda: tuple(calls.stack)
+Layers.path = named

@@ -55,8 +55,8 @@ class Module:
     # --- calling --------------------------------------------------------------------------------
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run forward and the hooks around it."""
-        calls = location.calls
-        calls.depth += 1
+        stack = location.calls.stack
+        stack.append(self)
         try:
             if self._forward_pre_hooks or self._forward_hooks or self._backward_hooks:
                 return self._call_with_hooks(args, kwargs)
@@ -67,7 +67,7 @@ class Module:
                 raise
             raise located from error
         finally:
-            calls.depth -= 1
+            stack.pop()
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for key, hook in tuple(self._forward_pre_hooks.items()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ class Linear(Op):
             raise ShapeError(f"[linear] weight has shape {weight}, expected (out features, in features)")
         if len(x) == 0 or x[-1] != weight[1]:
             got = f"{x[-1]} features" if x else "no axes"
-            raise ShapeError(f"[linear] input has {got}, expected {weight[1]} (input: {x}, weight: {weight})")
+            raise ShapeError(f"[linear] input has {got}, expected {weight[1]} (input: {x}, weight: {weight})"
+                             + _linear_fix(x, weight))
         if bias is not None and bias != (weight[0],):
             raise ShapeError(f"[linear] bias has shape {bias}, expected ({weight[0]},), one value per output feature")
         rows = 1
@@ -85,6 +87,16 @@ class Linear(Op):
         gw = core.gemm(gy, _rows(x), True, False) if ctx.needs[1] else None
         gb = core.reduce("sum", gy, (0,), False, False) if ctx.needs[2] else None
         return gx, gw, gb
+
+
+def _linear_fix(x: Shape, weight: Shape) -> str:
+    """What probably is to be done about an input that does not fit."""
+    per_sample = math.prod(x[1:])
+    if len(x) > 2 and per_sample == weight[1]:
+        return f"; flattened it has {per_sample}: put Flatten() before this layer"
+    if len(x) > 2:
+        return f"; is a Flatten() missing? Then it would be Linear({per_sample}, {weight[0]})"
+    return f"; Linear({x[-1]}, {weight[0]}) would fit" if x else ""
 
 
 def _rows(x: Any) -> Any:
