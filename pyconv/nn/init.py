@@ -4,7 +4,7 @@ Draws come from `pyconv.random`'s counter-based generator: the seed alone decide
 instruction set. Meta tensors are left as they are and use up no draws.
 
 Sources: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010 (xavier);
-He et al., Delving deep into rectifiers, 2015 (kaiming).
+He et al., Delving deep into rectifiers, 2015 (kaiming). `init_matrices` has those that give a weight a structure.
 """
 
 from __future__ import annotations
@@ -12,9 +12,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from pyconv.grad_mode import no_grad
+from pyconv.nn.init_matrices import bilinear_, checked, dirac_, eye_, orthogonal_, sparse_
 from pyconv.random import Generator
 from pyconv.tensor import Tensor
+
+__all__ = [
+    "bilinear_", "calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_",
+    "ones_", "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+]
 
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
           "relu": math.sqrt(2), "selu": 0.75}
@@ -40,22 +48,58 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def _checked(op: str, tensor: Any) -> Any:
-    if not isinstance(tensor, Tensor):
-        raise TypeError(f"[{op}] tensor is {type(tensor).__name__}, expected a Tensor")
-    return tensor
-
-
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with draws from U[a, b). Raises ValueError unless a <= b."""
     with no_grad():
-        return _checked("uniform_", tensor).uniform_(a, b, generator=generator)
+        return checked("uniform_", tensor).uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with draws from N(mean, std^2). Raises ValueError for a negative std."""
     with no_grad():
-        return _checked("normal_", tensor).normal_(mean, std, generator=generator)
+        return checked("normal_", tensor).normal_(mean, std, generator=generator)
+
+
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+                  generator: Generator | None = None) -> Tensor:
+    """Fill with draws from N(mean, std^2), those outside [a, b] drawn again; a and b are values, not multiples of std.
+
+    Raises ValueError unless a < b and std > 0, and for an interval so far out that hardly a draw would fall into it.
+
+    >>> import pyconv
+    >>> weight = trunc_normal_(pyconv.empty(1000), std=0.02, a=-0.04, b=0.04)
+    >>> bool(abs(weight.array).max() <= 0.04)
+    True
+    """
+    op = "trunc_normal_"
+    for name, value in (("mean", mean), ("std", std), ("a", a), ("b", b)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"[{op}] {name} is {value!r}, expected a finite number")
+    if std <= 0 or a >= b:
+        raise ValueError(f"[{op}] std is {std} and the interval from {a} to {b}, expected std above 0 and a below b")
+    if checked(op, tensor).is_meta:
+        return tensor
+    low, high = (a - mean) / std, (b - mean) / std
+    peak = min(max(low, 0.0), high)  # where the density within the interval is largest
+    if abs(peak) * (high - low) > 1e4:
+        raise ValueError(f"[{op}] the interval from {a} to {b} is {abs(peak):.3g} standard deviations away from the "
+                         f"mean {mean}, expected one that draws can fall into")
+    inside = 0.5 * (math.erf(high / math.sqrt(2)) - math.erf(low / math.sqrt(2)))
+    values = np.empty(math.prod(tensor.shape), tensor.dtype)
+    missing = np.arange(values.size)
+    while missing.size:
+        draws = Tensor(np.empty(missing.size, tensor.dtype))
+        if inside > 0.3:
+            found = draws.normal_(mean, std, generator=generator).array
+            good = (found >= values.dtype.type(a)) & (found <= values.dtype.type(b))
+        else:  # a narrow interval: even draws, kept with the density's probability
+            found = draws.uniform_(a, b, generator=generator).array
+            height = np.exp(0.5 * (peak**2 - ((found.astype(np.float64) - mean) / std) ** 2))
+            good = Tensor(np.empty(missing.size)).uniform_(0, 1, generator=generator).array < height
+        values[missing[good]] = found[good]
+        missing = missing[~good]
+    with no_grad():
+        return tensor.copy_(values.reshape(tensor.shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -66,7 +110,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     [3.0, 3.0]
     """
     with no_grad():
-        return tensor if _checked("constant_", tensor).is_meta else tensor.fill_(val)
+        return tensor if checked("constant_", tensor).is_meta else tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -81,7 +125,7 @@ def ones_(tensor: Tensor) -> Tensor:
 
 def _fans(op: str, tensor: Any) -> tuple[int, int]:
     """(fan in, fan out): inputs behind one output and outputs behind one input of a weight (out, in, taps...)."""
-    shape = _checked(op, tensor).shape
+    shape = checked(op, tensor).shape
     if len(shape) < 2:
         raise ValueError(f"[{op}] tensor has shape {shape}, expected at least two axes: (out, in, ...)")
     taps = math.prod(shape[2:])
