@@ -85,6 +85,7 @@ from pyconv.ops.elementwise import (
     where,
 )
 from pyconv.ops.gemm import matmul
+from pyconv.ops.group_norm import group_norm, instance_norm, layer_norm, rms_norm
 from pyconv.ops.indexing import index_select, masked_select
 from pyconv.ops.join import cat, concat, concatenate, stack
 from pyconv.ops.random import (
@@ -140,15 +141,16 @@ __all__ = [
     "channels_last_3d", "chunk", "clamp", "clone", "concat", "concatenate", "contiguous_format", "cos",
     "default_generator", "detach", "device", "div", "double", "dropout", "empty", "enable_grad", "eq", "erf",
     "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",
-    "full_like", "ge", "get_rng_state", "gt", "hardshrink", "index_select", "int", "int32", "int64",
-    "is_grad_enabled", "isfinite", "isnan", "le", "log", "log1p", "log_softmax", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "long", "lt", "manual_seed", "masked_select", "matmul", "max", "maximum",
-    "mean", "min", "minimum", "mul", "ne", "neg", "no_grad", "normal", "ones", "ones_like", "permute", "pow",
-    "prelu", "preserve_format", "rand", "rand_like", "randint", "randn", "randn_like", "randperm",
-    "reciprocal", "relu", "relu_", "reshape", "round", "rsqrt", "selu", "selu_", "set_grad_enabled",
-    "set_rng_state", "sigmoid", "sigmoid_", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze",
-    "stack", "std", "sub", "sum", "tanh", "tanh_", "tensor", "threshold", "threshold_", "transpose", "uint8",
-    "unbind", "unsqueeze", "var", "where", "zeros", "zeros_like",
+    "full_like", "ge", "get_rng_state", "group_norm", "gt", "hardshrink", "index_select", "instance_norm",
+    "int", "int32", "int64", "is_grad_enabled", "isfinite", "isnan", "layer_norm", "le", "log", "log1p",
+    "log_softmax", "logical_and", "logical_not", "logical_or", "logical_xor", "long", "lt", "manual_seed",
+    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "ne", "neg", "no_grad",
+    "normal", "ones", "ones_like", "permute", "pow", "prelu", "preserve_format", "rand", "rand_like",
+    "randint", "randn", "randn_like", "randperm", "reciprocal", "relu", "relu_", "reshape", "rms_norm",
+    "round", "rsqrt", "selu", "selu_", "set_grad_enabled", "set_rng_state", "sigmoid", "sigmoid_", "sign",
+    "sin", "softmax", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "tanh", "tanh_",
+    "tensor", "threshold", "threshold_", "transpose", "uint8", "unbind", "unsqueeze", "var", "where", "zeros",
+    "zeros_like",
 ]
 
 

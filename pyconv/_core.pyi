@@ -224,6 +224,57 @@ def batch_norm_backward(
     channels_last: bool,
 ) -> tuple[Array | None, Array, Array]: ...
 
+# --- group_norm ---
+class GroupNormShape:
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def length(self) -> int: ...
+
+def group_norm_shape(
+    op: str, x: Sequence[int], groups: int, weight: Sequence[int] | None, bias: Sequence[int] | None
+) -> GroupNormShape: ...
+def instance_norm_shape(
+    op: str, x: Sequence[int], weight: Sequence[int] | None, bias: Sequence[int] | None
+) -> GroupNormShape: ...
+def layer_norm_shape(
+    op: str, x: Sequence[int], normalized: Sequence[int], weight: Sequence[int] | None, bias: Sequence[int] | None
+) -> GroupNormShape: ...
+def group_norm_forward(
+    op: str,
+    shape: GroupNormShape,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    centered: bool,
+    channels_last: bool,
+) -> tuple[Array, Array]: ...
+def group_norm_backward(
+    op: str,
+    shape: GroupNormShape,
+    x: Array,
+    gy: Array,
+    statistics: Array,
+    weight: Array | None,
+    centered: bool,
+    want_gx: bool,
+    channels_last: bool,
+) -> tuple[Array | None, Array, Array]: ...
+
+# --- lrn ---
+class LrnShape:
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+
+def lrn_shape(x: Sequence[int], size: int) -> LrnShape: ...
+def lrn_forward(shape: LrnShape, x: Array, scale: float, beta: float, k: float, channels_last: bool) -> Array: ...
+def lrn_backward(
+    shape: LrnShape, x: Array, gy: Array, scale: float, beta: float, k: float, channels_last: bool
+) -> Array: ...
+
 # --- softmax ---
 def softmax_axis(op: str, shape: Sequence[int], dim: int) -> int: ...
 def softmax_forward(x: Array, dim: int, logarithm: bool, channels_last: bool) -> Array: ...

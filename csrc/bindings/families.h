@@ -16,6 +16,8 @@ void bind_layout(pybind11::module_& m);
 void bind_indexing(pybind11::module_& m);
 void bind_pool(pybind11::module_& m);
 void bind_norm(pybind11::module_& m);
+void bind_group_norm(pybind11::module_& m);
+void bind_lrn(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);

@@ -60,6 +60,8 @@ PYBIND11_MODULE(_core, m) {
   bind_indexing(m);
   bind_pool(m);
   bind_norm(m);
+  bind_group_norm(m);
+  bind_lrn(m);
   bind_softmax(m);
   bind_random(m);
   bind_optim(m);

@@ -15,5 +15,7 @@
 #include "kernels/pool.inl.h"
 #include "kernels/norm.inl.h"
 #include "kernels/softmax.inl.h"
+#include "kernels/layer_norm.inl.h"
+#include "kernels/lrn.inl.h"
 #include "kernels/random.inl.h"
 #include "kernels/optim.inl.h"

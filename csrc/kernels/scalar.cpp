@@ -14,6 +14,7 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_scalar;
-const KernelTable kTable_scalar = {"scalar", kLanes, kGemm, kGrouped, kElementwise, kActivation, kReduce,
-                                   kLayout,  kPool,  kNorm, kSoftmax, kRandom,      kOptim,      kWinograd};
+const KernelTable kTable_scalar = {"scalar", kLanes,  kGemm,  kGrouped, kElementwise, kActivation,
+                                   kReduce,  kLayout, kPool,  kNorm,    kLayerNorm,   kLrn,
+                                   kSoftmax, kRandom, kOptim, kWinograd};
 }  // namespace pyconv

@@ -5,7 +5,9 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
+#include "kernels/layer_norm.h"
 #include "kernels/layout.h"
+#include "kernels/lrn.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
 #include "kernels/pool.h"
@@ -27,6 +29,8 @@ struct KernelTable {
   LayoutKernels layout;
   PoolKernels pool;
   NormKernels norm;
+  LayerNormKernels layer_norm;
+  LrnKernels lrn;
   SoftmaxKernels softmax;
   RandomKernels random;
   OptimKernels optim;

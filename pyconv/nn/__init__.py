@@ -36,7 +36,9 @@ from pyconv.nn.containers import Flatten, Identity, ModuleDict, ModuleList, Sequ
 from pyconv.nn.conv import Conv1d, Conv2d, Conv3d
 from pyconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from pyconv.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from pyconv.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm
 from pyconv.nn.linear import Linear
+from pyconv.nn.local_norm import LocalContrastNorm, LocalResponseNorm
 from pyconv.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -97,16 +99,23 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Flatten",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalContrastNorm",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
@@ -120,6 +129,7 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
     "Sequential",

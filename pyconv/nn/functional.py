@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyconv.nn.contrast import local_contrast_norm
 from pyconv.nn.conv_matrix import conv_matrix, convolve2d
 from pyconv.ops import elementwise
 from pyconv.ops.activation import (
@@ -42,6 +43,7 @@ from pyconv.ops.activation import (
 from pyconv.ops.conv import conv1d, conv2d, conv3d
 from pyconv.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from pyconv.ops.gemm import linear
+from pyconv.ops.group_norm import group_norm, instance_norm, layer_norm, rms_norm
 from pyconv.ops.join import pad
 from pyconv.ops.loss import (
     binary_cross_entropy,
@@ -52,7 +54,9 @@ from pyconv.ops.loss import (
     mse_loss,
     smooth_l1_loss,
 )
+from pyconv.ops.lrn import local_response_norm
 from pyconv.ops.norm import batch_norm
+from pyconv.ops.normalize import normalize
 from pyconv.ops.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -77,11 +81,12 @@ __all__ = [
     "adaptive_max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "celu", "celu_", "conv1d", "conv2d", "conv3d", "conv_matrix",
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolve2d", "cross_entropy", "dropout", "dropout1d",
-    "dropout2d", "dropout3d", "elu", "elu_", "flatten", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "hardtanh_", "huber_loss", "kl_div", "l1_loss", "leaky_relu", "leaky_relu_", "linear", "log_softmax", "logsigmoid",
-    "max_pool1d", "max_pool2d", "max_pool3d", "mish", "mse_loss", "nll_loss", "pad", "prelu", "relu", "relu6", "relu_",
-    "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign",
-    "swish", "tanh", "tanhshrink", "threshold", "threshold_",
+    "dropout2d", "dropout3d", "elu", "elu_", "flatten", "gelu", "group_norm", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hardtanh_", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
+    "leaky_relu_", "linear", "local_contrast_norm", "local_response_norm", "log_softmax", "logsigmoid", "max_pool1d",
+    "max_pool2d", "max_pool3d", "mish", "mse_loss", "nll_loss", "normalize", "pad", "prelu", "relu", "relu6", "relu_",
+    "rms_norm", "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink",
+    "softsign", "swish", "tanh", "tanhshrink", "threshold", "threshold_",
 ]
 
 

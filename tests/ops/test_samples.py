@@ -125,8 +125,8 @@ def _in_channels_last(a: np.ndarray) -> bool:
     return np.moveaxis(a, 1, -1).flags.c_contiguous
 
 
-#: Products of matrices keep their rows together; a result without a batch axis is a view of one with it.
-OTHER_ORDER = {"linear", "matmul"}
+#: Products of matrices and normalised rows keep their rows together; a result without a batch axis is a view of one with it.
+OTHER_ORDER = {"linear", "matmul", "layer_norm", "rms_norm"}
 
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if s.op not in OTHER_ORDER and "unbatched" not in s.case],
