@@ -20,6 +20,9 @@ void bind_group_norm(pybind11::module_& m);
 void bind_lrn(pybind11::module_& m);
 void bind_softmax(pybind11::module_& m);
 void bind_random(pybind11::module_& m);
+void bind_resample(pybind11::module_& m);
+void bind_unfold(pybind11::module_& m);
+void bind_local_conv(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
 
 }  // namespace pyconv

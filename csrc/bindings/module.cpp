@@ -64,5 +64,8 @@ PYBIND11_MODULE(_core, m) {
   bind_lrn(m);
   bind_softmax(m);
   bind_random(m);
+  bind_resample(m);
+  bind_unfold(m);
+  bind_local_conv(m);
   bind_optim(m);
 }

@@ -15,7 +15,7 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_avx2;
-const KernelTable kTable_avx2 = {"avx2",   kLanes,  kGemm,  kGrouped, kElementwise, kActivation,
-                                 kReduce,  kLayout, kPool,  kNorm,    kLayerNorm,   kLrn,
-                                 kSoftmax, kRandom, kOptim, kWinograd};
+const KernelTable kTable_avx2 = {"avx2",   kLanes,  kGemm,  kGrouped,  kElementwise, kActivation,
+                                 kReduce,  kLayout, kPool,  kNorm,     kLayerNorm,   kLrn,
+                                 kSoftmax, kRandom, kOptim, kWinograd, kResample};
 }  // namespace pyconv

@@ -13,6 +13,7 @@
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"
 #include "kernels/pool.inl.h"
+#include "kernels/resample.inl.h"
 #include "kernels/norm.inl.h"
 #include "kernels/softmax.inl.h"
 #include "kernels/layer_norm.inl.h"

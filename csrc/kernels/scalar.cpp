@@ -14,7 +14,7 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_scalar;
-const KernelTable kTable_scalar = {"scalar", kLanes,  kGemm,  kGrouped, kElementwise, kActivation,
-                                   kReduce,  kLayout, kPool,  kNorm,    kLayerNorm,   kLrn,
-                                   kSoftmax, kRandom, kOptim, kWinograd};
+const KernelTable kTable_scalar = {"scalar", kLanes,  kGemm,  kGrouped,  kElementwise, kActivation,
+                                   kReduce,  kLayout, kPool,  kNorm,     kLayerNorm,   kLrn,
+                                   kSoftmax, kRandom, kOptim, kWinograd, kResample};
 }  // namespace pyconv

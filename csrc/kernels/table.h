@@ -13,6 +13,7 @@
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/resample.h"
 #include "kernels/softmax.h"
 #include "kernels/winograd.h"
 
@@ -35,6 +36,7 @@ struct KernelTable {
   RandomKernels random;
   OptimKernels optim;
   WinogradKernels winograd;
+  ResampleKernels resample;
 };
 
 }  // namespace pyconv

@@ -38,6 +38,7 @@ from pyconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTrans
 from pyconv.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from pyconv.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm
 from pyconv.nn.linear import Linear
+from pyconv.nn.local import LocallyConnected1d, LocallyConnected2d
 from pyconv.nn.local_norm import LocalContrastNorm, LocalResponseNorm
 from pyconv.nn.loss import (
     BCELoss,
@@ -52,6 +53,23 @@ from pyconv.nn.loss import (
 )
 from pyconv.nn.module import Module
 from pyconv.nn.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from pyconv.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from pyconv.nn.parameter import Parameter
 from pyconv.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -67,6 +85,16 @@ from pyconv.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from pyconv.nn.rearrange import ChannelShuffle, Fold, PixelShuffle, PixelUnshuffle, Unfold
+from pyconv.nn.unpooling import (
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxUnpool1d,
+    MaxUnpool2d,
+    MaxUnpool3d,
+)
+from pyconv.nn.upsample import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 __all__ = [
     "CELU",
@@ -87,6 +115,13 @@ __all__ = [
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
+    "ChannelShuffle",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -99,6 +134,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Flatten",
+    "Fold",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -111,17 +147,25 @@ __all__ = [
     "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalContrastNorm",
     "LocalResponseNorm",
+    "LocallyConnected1d",
+    "LocallyConnected2d",
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -129,9 +173,17 @@ __all__ = [
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "ReLU",
     "ReLU6",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -146,6 +198,13 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
     "utils",

@@ -9,6 +9,8 @@ from pyconv.nn import functional, init
 from pyconv.nn.arguments import flag, only, parameter, per_axis, whole
 from pyconv.nn.module import Module
 
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
 
 class ConvNd(Module):
     """What convolutions and transposed convolutions have in common; a subclass says along how many axes they slide."""
@@ -30,7 +32,10 @@ class ConvNd(Module):
         self.output_padding = per_axis(layer, "output_padding", output_padding, axes, 0)
         self.dilation = per_axis(layer, "dilation", dilation, axes, 1)
         self.groups = whole(layer, "groups", groups, 1)
-        only(layer, "padding_mode", padding_mode, "zeros")
+        if self.transposed:
+            only(layer, "padding_mode", padding_mode, "zeros")
+        elif padding_mode not in PADDING_MODES:
+            raise ValueError(f"[{layer}] padding_mode is {padding_mode!r}, expected one of {', '.join(PADDING_MODES)}")
         self.padding_mode = padding_mode
         for name, channels in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
             if channels % self.groups:
@@ -68,6 +73,8 @@ class ConvNd(Module):
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
         return ", ".join(parts)
 
 
@@ -82,6 +89,17 @@ def _padding(layer: str, value: Any, axes: int) -> Any:
     return per_axis(layer, "padding", value, axes, 0)
 
 
+def _borders(padding: Any, kernel_size: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+    """What `functional.pad` calls the same: (before, after) of the last axis, then of the one before it, ..."""
+    if padding == "valid":
+        return ()
+    if padding == "same":  # an odd total puts one more after
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True)]
+        padding = [(n // 2, n - n // 2) for n in totals]
+    pairs = [p if isinstance(p, tuple) else (p, p) for p in padding]
+    return tuple(n for pair in reversed(pairs) for n in pair)
+
+
 class _Conv(ConvNd):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros",
@@ -92,8 +110,13 @@ class _Conv(ConvNd):
 
     def forward(self, input: Any) -> Any:
         """(N, in_channels, ...) to (N, out_channels, ...); a single image may lack N."""
-        function = _FUNCTIONS[self._axes]
-        return function(input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        function, padding = _FUNCTIONS[self._axes], self.padding
+        if self.padding_mode != "zeros":
+            borders = _borders(padding, self.kernel_size, self.dilation)
+            if any(borders):
+                input = functional.pad(input, borders, self.padding_mode)
+            padding = 0
+        return function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 _FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -114,7 +137,7 @@ class Conv2d(_Conv):
         padding: zeros on both sides: one number, one per axis, a (low, high) pair per axis, "same" or "valid".
         groups: channels are split in this many groups, each convolved on its own.
         bias: whether there is one.
-        padding_mode: only "zeros".
+        padding_mode: what the padding holds: "zeros", or "reflect", "replicate", "circular" as in `functional.pad`.
         device, dtype: "cpu" or "meta"; float32 (default) or float64.
 
     State: ``weight`` (out_channels, in_channels / groups, height, width) and ``bias`` (out_channels,), drawn as

@@ -92,8 +92,13 @@ def after(op: type[Op], ctx: Context, inputs: Sequence[Any], output: Tensor, fie
         taps = attrs["window"]
         dilation = attrs.get("dilation") or (1,) * len(taps)
         return _windows(_slide, field, taps, attrs["stride"], dilation, output)
+    if op.name == "locally_connected":
+        taps = inputs[1].shape[-len(attrs["stride"]):]
+        return _windows(_slide, field, taps, attrs["stride"], (1,) * len(taps), output)
     if op.name.startswith("adaptive"):
         return _adaptive(field, output)
+    if op.name in ("interpolate", "rearrange"):
+        return _resized(field, attrs, output)
     if op.name in ("linear", "matmul"):
         return _all(field)
     if len(output.shape) < len(inputs[0].shape) and op.name in ("sum", "mean", "max", "min", "amax", "amin"):
@@ -105,6 +110,27 @@ def _windows(through: Callable[..., Field], field: Field, taps: Any, stride: Any
              output: Tensor) -> Field | None:
     axes = len(taps)
     return through(field, taps, stride, dilation, output.shape[-axes:]) if axes == len(field.size) else None
+
+
+#: Inputs behind an output along an axis.
+_TAPS = {"linear": 2, "cubic": 4}
+
+
+def _resized(field: Field, attrs: dict[str, Any], output: Tensor) -> Field | None:
+    """Another size: the jump shrinks as the map grows. An antialiasing filter is as wide as the step is long."""
+    axes = len(field.size)
+    sizes = output.shape[-axes:]
+    if any(n == 0 for n in sizes):
+        return None
+    size, jump = [], []
+    for r, j, m, n in zip(field.size, field.jump, field.positions, sizes, strict=True):
+        step = Fraction(m, n)
+        taps = _TAPS.get(attrs["mode"], 1) if "mode" in attrs else max(1, math.floor(step))
+        if attrs.get("antialias"):
+            taps = math.ceil(taps * max(step, Fraction(1)))
+        size.append(r + (taps - 1) * j)
+        jump.append(j * step)
+    return Field(tuple(size), tuple(jump), tuple(sizes))
 
 
 def _adaptive(field: Field, output: Tensor) -> Field | None:

@@ -140,8 +140,9 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     """Borders around the last axes: ``pad`` is (before, after) of the last axis, then of the one before it, ...
 
-    ``mode``: ``constant`` (``value``, default 0; negative sizes crop), ``reflect`` (mirrored, without the edge),
-    ``replicate`` (the edge repeated), ``circular`` (from the other end).
+    ``mode``: ``constant`` (``value``, default 0), ``reflect`` (mirrored, without the edge), ``replicate`` (the edge
+    repeated), ``circular`` (from the other end). Negative sizes crop: after mirroring and repeating, but before
+    ``circular`` continues what is left.
 
     >>> import pyconv
     >>> pad(pyconv.ones(1, 2), (1, 0)).tolist()
@@ -162,4 +163,10 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     lo, hi = [0] * len(shape), [0] * len(shape)
     for i in range(len(sizes) // 2):
         lo[-1 - i], hi[-1 - i] = whole(sizes[2 * i], "pad", "pad"), sizes[2 * i + 1]
-    return apply(Pad, input, lo=tuple(lo), hi=tuple(hi), mode=mode, value=0 if value is None else value)
+    if mode == "constant" or min(*lo, *hi, 0) == 0:
+        return apply(Pad, input, lo=tuple(lo), hi=tuple(hi), mode=mode, value=0 if value is None else value)
+    steps = [(mode, [max(n, 0) for n in lo], [max(n, 0) for n in hi]),
+             ("constant", [min(n, 0) for n in lo], [min(n, 0) for n in hi])]
+    for step, before, after in steps if mode != "circular" else steps[::-1]:
+        input = apply(Pad, input, lo=tuple(before), hi=tuple(after), mode=step)
+    return input

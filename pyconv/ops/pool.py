@@ -26,7 +26,7 @@ def _whole(value: Any, op: str, argument: str) -> int:
         raise TypeError(f"[{op}] {argument} is {value!r}, expected a whole number") from None
 
 
-def _per_axis(value: Any, spatial: int, op: str, argument: str) -> tuple[int, ...]:
+def per_axis(value: Any, spatial: int, op: str, argument: str) -> tuple[int, ...]:
     """One entry per spatial axis; a single number, also as a sequence, stands for all."""
     if isinstance(value, (tuple, list)):
         sizes = tuple(_whole(v, op, argument) for v in value)
@@ -183,17 +183,17 @@ def _array_like(x: Any, op: str, argument: str = "x") -> Any:
 def _max_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any,
               return_indices: Any) -> Any:
     op = f"max_pool{spatial}d"
-    window = _per_axis(kernel_size, spatial, op, "kernel_size")
+    window = per_axis(kernel_size, spatial, op, "kernel_size")
     return apply(MaxPool, _array_like(x, op), op=op, window=window, stride=_stride(stride, window, op),
-                 padding=_per_axis(padding, spatial, op, "padding"),
-                 dilation=_per_axis(dilation, spatial, op, "dilation"), ceil_mode=_flag(ceil_mode, op, "ceil_mode"),
+                 padding=per_axis(padding, spatial, op, "padding"),
+                 dilation=per_axis(dilation, spatial, op, "dilation"), ceil_mode=_flag(ceil_mode, op, "ceil_mode"),
                  return_indices=_flag(return_indices, op, "return_indices"))
 
 
 def _stride(stride: Any, window: tuple[int, ...], op: str) -> tuple[int, ...]:
     if stride is None or (isinstance(stride, (tuple, list)) and not stride):
         return window
-    return _per_axis(stride, len(window), op, "stride")
+    return per_axis(stride, len(window), op, "stride")
 
 
 def max_pool1d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
@@ -227,12 +227,12 @@ def max_pool3d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padd
 def _avg_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
               count_include_pad: Any, divisor_override: Any) -> Any:
     op = f"avg_pool{spatial}d"
-    window = _per_axis(kernel_size, spatial, op, "kernel_size")
+    window = per_axis(kernel_size, spatial, op, "kernel_size")
     divisor = 0 if divisor_override is None else _whole(divisor_override, op, "divisor_override")
     if divisor_override is not None and (divisor == 0 or abs(divisor) >= 2**63):
         raise ValueError(f"[{op}] divisor_override is {divisor}, expected a 64-bit whole number other than 0")
     return apply(AvgPool, _array_like(x, op), op=op, window=window, stride=_stride(stride, window, op),
-                 padding=_per_axis(padding, spatial, op, "padding"), ceil_mode=_flag(ceil_mode, op, "ceil_mode"),
+                 padding=per_axis(padding, spatial, op, "padding"), ceil_mode=_flag(ceil_mode, op, "ceil_mode"),
                  count_padding=_flag(count_include_pad, op, "count_include_pad"), divisor=divisor)
 
 
@@ -268,7 +268,7 @@ def _output_size(value: Any, spatial: int, op: str) -> tuple[int, ...]:
     entries = value if isinstance(value, (tuple, list)) else (value,)
     if any(v is not None and _whole(v, op, "output_size") < 0 for v in entries):
         raise ValueError(f"[{op}] output_size is {value!r}, expected sizes of at least 1, or None to keep that of x")
-    return _per_axis([-1 if v is None else v for v in entries], spatial, op, "output_size")
+    return per_axis([-1 if v is None else v for v in entries], spatial, op, "output_size")
 
 
 def _adaptive_max_pool(spatial: int, x: Any, output_size: Any, return_indices: Any) -> Any:
@@ -344,8 +344,8 @@ def _unpooled_size(value: Any, default: tuple[int, ...], strides: tuple[int, ...
 def _max_unpool(spatial: int, x: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any,
                 output_size: Any) -> Any:
     op = f"max_unpool{spatial}d"
-    window = _per_axis(kernel_size, spatial, op, "kernel_size")
-    strides, pads = _stride(stride, window, op), _per_axis(padding, spatial, op, "padding")
+    window = per_axis(kernel_size, spatial, op, "kernel_size")
+    strides, pads = _stride(stride, window, op), per_axis(padding, spatial, op, "padding")
     for argument, sizes, least in (("kernel_size", window, 1), ("stride", strides, 1), ("padding", pads, 0)):
         if min(sizes) < least:
             raise ValueError(f"[{op}] {argument} is {min(sizes)}, expected at least {least}")

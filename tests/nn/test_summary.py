@@ -233,3 +233,21 @@ def test_in_place_layers_need_no_data_either():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Dropout(0.5, True),
                           nn.Flatten())
     assert [row.output_shape for row in summary(model, (1, 1, 8, 8)).rows][-1] == (1, 72)
+
+
+@pytest.mark.parametrize(("layer", "fields"), [
+    (nn.Upsample(scale_factor=2), [3, 3, 4]),  # a 3x3 filter behind it sees two of its inputs' neighbours, rounded up
+    (nn.Upsample(scale_factor=2, mode="bilinear"), [3, 4, 5]),
+    (nn.PixelShuffle(2), [3, 3, 4]),
+    (nn.PixelUnshuffle(2), [3, 4, 8]),
+])
+def test_receptive_fields_behind_a_change_of_size(layer, fields):
+    out = {"PixelShuffle": 1, "PixelUnshuffle": 16}.get(type(layer).__name__, 4)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), layer, nn.Conv2d(out, 2, 3, padding=1))
+    found = column(model, (1, 1, 12, 12), "receptive_field")
+    assert [found[path][0] for path in ("0", "1", "2")] == fields
+
+
+def test_receptive_field_of_local_connections():
+    model = nn.Sequential(nn.LocallyConnected2d(1, 2, 9, 3, stride=2), nn.LocallyConnected2d(2, 2, 4, 2))
+    assert [f[0] for f in column(model, (1, 1, 9, 9), "receptive_field").values()] == [3, 5]

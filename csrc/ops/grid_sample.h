@@ -1,0 +1,15 @@
+// Sampling at the points of a grid and its gradients. Views are (n, c, spatial...) and (n, spatial..., axes)
+// in float32 or float64 (which runs through ref/), any strides.
+#pragma once
+
+#include "core/grid_shape.h"
+#include "core/view.h"
+
+namespace pyconv {
+
+void grid_sample_forward(const GridShape& shape, const View& x, const View& grid, const View& y);
+void grid_sample_grad_input(const GridShape& shape, const View& gy, const View& grid, const View& gx);
+void grid_sample_grad_grid(const GridShape& shape, const View& gy, const View& x, const View& grid,
+                           const View& gg);
+
+}  // namespace pyconv
