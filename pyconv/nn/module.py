@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyconv.nn import location, state
-from pyconv.nn.hooks import Hooks, RemovableHandle, with_backward_hooks
+from pyconv.nn.hooks import Hooks, RemovableHandle, call_with_hooks
 from pyconv.nn.parameter import Parameter
 from pyconv.tensor import Tensor
 
@@ -44,9 +44,10 @@ class Module:
         for registry in _REGISTRIES:
             set_plain(registry, {})
         set_plain("_non_persistent", set())
-        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"):
+        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             set_plain(hooks, Hooks())
-        set_plain("_with_kwargs", set())
+        set_plain("_with_kwargs", set())  # numbers of the handles of hooks that want them
+        set_plain("_always_called", set())
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; subclasses define it. Call the module itself, so that hooks run."""
@@ -58,8 +59,9 @@ class Module:
         stack = location.calls.stack
         stack.append(self)
         try:
-            if self._forward_pre_hooks or self._forward_hooks or self._backward_hooks:
-                return self._call_with_hooks(args, kwargs)
+            if (self._forward_pre_hooks or self._forward_hooks or self._backward_hooks
+                    or self._backward_pre_hooks):
+                return call_with_hooks(self, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
             located = location.left(self, error)
@@ -68,28 +70,6 @@ class Module:
             raise located from error
         finally:
             stack.pop()
-
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for key, hook in tuple(self._forward_pre_hooks.items()):
-            if key in self._with_kwargs:
-                changed = hook(self, args, kwargs)
-                if changed is not None:
-                    args, kwargs = changed
-            else:
-                changed = hook(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-        if self._backward_hooks:
-            result = with_backward_hooks(self, lambda *inputs: self.forward(*inputs, **kwargs), args)
-        else:
-            result = self.forward(*args, **kwargs)
-        for key, hook in tuple(self._forward_hooks.items()):
-            changed = (
-                hook(self, args, kwargs, result) if key in self._with_kwargs else hook(self, args, result)
-            )
-            if changed is not None:
-                result = changed
-        return result
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -111,22 +91,30 @@ class Module:
         """Call ``hook(module, args, output)`` after forward; what it returns, if not None, replaces the
         output.
 
-        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``. ``always_call=True`` is not
-        supported and raises ValueError.
+        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``. With ``always_call`` it runs even if
+        forward or another hook raises; the output is None if forward did.
         """
+        handle = self._add_hook(self._forward_hooks, hook, prepend, with_kwargs)
         if always_call:
-            raise ValueError("[register_forward_hook] always_call=True is not supported, expected False")
-        return self._add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+            self._always_called.add(handle.id)
+        return handle
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when the gradients of the module's inputs are
         complete.
 
-        Both are tuples with one entry per positional Tensor argument and per Tensor of the output; a tuple
-        that the hook returns replaces ``grad_input``. Where no input requires a gradient, ``grad_input``
-        holds None.
+        Both are tuples with one entry per positional argument and per entry of the output (a Tensor, a tuple
+        or a list), None for what is no Tensor or needs no gradient. A tuple that the hook returns replaces
+        ``grad_input``; it must have as many entries.
         """
         return self._add_hook(self._backward_hooks, hook, prepend, False)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` when the gradients of the output are complete; a tuple that it
+        returns replaces them."""
+        return self._add_hook(self._backward_pre_hooks, hook, prepend, False)
 
     def _add_hook(
         self, hooks: Hooks, hook: Callable[..., Any], prepend: bool, with_kwargs: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyconv.ops import (
     activation,
+    compound,
     conv,
     convert,
     elementwise,
@@ -19,7 +20,7 @@ from pyconv.ops import (
 from pyconv.tensor import Tensor
 
 #: Every family lists its Tensor methods in METHODS: name -> function whose first argument is the tensor.
-_FAMILIES = (elementwise, activation, reduce, shape, indexing, convert, conv, gemm, pool, norm, softmax, random)
+_FAMILIES = (elementwise, compound, activation, reduce, shape, indexing, convert, conv, gemm, pool, norm, softmax, random)
 
 for _family in _FAMILIES:
     for _name, _function in getattr(_family, "METHODS", {}).items():

@@ -220,14 +220,19 @@ def _two(op: type[Binary], a: Any, b: Any) -> Any:
     return apply(op, a, None, number=b)
 
 
-def add(a: Any, b: Any) -> Any:
-    """a + b."""
-    return _two(Add, a, b)
+def times(x: Any, alpha: Any) -> Any:
+    """x * alpha; x itself for 1."""
+    return x if isinstance(alpha, (int, float)) and alpha == 1 else x * alpha
 
 
-def sub(a: Any, b: Any) -> Any:
-    """a - b."""
-    return _two(Sub, a, b)
+def add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+    """a + alpha b."""
+    return _two(Add, a, times(b, alpha))
+
+
+def sub(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+    """a - alpha b."""
+    return _two(Sub, a, times(b, alpha))
 
 
 def mul(a: Any, b: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.device import device as Device
 from pyconv.ops.arguments import axis_of, dtype_of, only
+from pyconv.ops.binary import add
 from pyconv.ops.shape import Cast, clone, detach
 from pyconv.tensor import FLOATS, Tensor, apply
 
@@ -72,6 +74,22 @@ def requires_grad_(x: Tensor, requires_grad: bool = True) -> Tensor:
         raise RuntimeError("[requires_grad_] the tensor is the result of a recorded operation; use detach()")
     x.requires_grad = bool(requires_grad)
     return x
+
+
+def retain_grad(x: Tensor) -> None:
+    """Let backward passes put this result's gradient into ``.grad``, as they do for leaves (which stay as they are)."""
+    if not x.requires_grad:
+        raise RuntimeError("[retain_grad] the tensor does not require a gradient")
+    if x.is_leaf:
+        return
+    owner = weakref.ref(x)  # the graph holds the hook: it must not hold the tensor in turn
+
+    def keep(gradient: Tensor) -> None:
+        tensor = owner()
+        if tensor is not None:
+            tensor.grad = clone(gradient) if tensor.grad is None else add(tensor.grad, gradient)
+
+    x.register_hook(keep)
 
 
 def _data(x: Tensor) -> Tensor:
@@ -192,7 +210,7 @@ METHODS: dict = {
     "dim": lambda x: len(x.shape), "ndim": property(lambda x: len(x.shape)), "nelement": numel,
     "element_size": lambda x: x.dtype.itemsize, "data": property(_data, _set_data),
     "device": property(lambda x: Device("meta" if x.is_meta else "cpu")), "cpu": lambda x: to(x, device="cpu"),
-    "requires_grad_": requires_grad_, "is_floating_point": lambda x: x.dtype in FLOATS,
+    "requires_grad_": requires_grad_, "retain_grad": retain_grad, "is_floating_point": lambda x: x.dtype in FLOATS,
     "float": _converter("float32"), "double": _converter("float64"), "long": _converter("int64"),
     "int": _converter("int32"), "byte": _converter("uint8"), "bool": _converter("bool"),
     "__array__": as_array, "__dlpack__": _dlpack, "__dlpack_device__": lambda x: x.array.__dlpack_device__(),

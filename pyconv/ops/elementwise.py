@@ -53,9 +53,38 @@ from pyconv.ops.binary import (
     sub,
     where,
 )
-from pyconv.ops.inplace import clamp_, copy_, fill_, inplace_two, relu_, zero_
+from pyconv.ops.inplace import (
+    augmented,
+    clamp_,
+    clamp_max_,
+    clamp_min_,
+    copy_,
+    fill_,
+    inplace_one,
+    inplace_two,
+    relu_,
+    scaled,
+    zero_,
+)
 from pyconv.ops.operands import ARRAYS, OPERANDS
 from pyconv.ops.unary import (
+    Abs,
+    Ceil,
+    Cos,
+    Erf,
+    Exp,
+    Expm1,
+    Floor,
+    Log,
+    Log1p,
+    Neg,
+    Reciprocal,
+    Round,
+    Rsqrt,
+    Sign,
+    Sin,
+    Sqrt,
+    Square,
     abs,
     ceil,
     clamp,
@@ -165,5 +194,11 @@ METHODS: dict[str, Any] = {
                                sqrt, rsqrt, reciprocal, sin, cos, erf, floor, ceil, round, sigmoid, tanh, relu,
                                isfinite, isnan, clamp, clamp_min, clamp_max, relu_, clamp_, copy_, fill_, zero_)},
     "where": lambda self, condition, other: where(condition, self, other),
-    **{op.name + "_": inplace_two(op) for op in (Add, Sub, Mul, Div, Pow)},
+    **{op.name + "_": inplace_two(op) for op in (Mul, Div, Pow)}, "add_": scaled(Add), "sub_": scaled(Sub),
+    **{op.name + "_": inplace_one(op) for op in (
+        Abs, Ceil, Cos, Erf, Exp, Expm1, Floor, Log, Log1p, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sqrt, Square)},
+    "clip": clamp, "clip_": clamp_, "clamp_min_": clamp_min_, "clamp_max_": clamp_max_,
+    "__iadd__": augmented(Add), "__isub__": augmented(Sub), "__imul__": augmented(Mul), "__itruediv__": augmented(Div),
+    "__ipow__": augmented(Pow), "__iand__": augmented(LogicalAnd), "__ior__": augmented(LogicalOr),
+    "__ixor__": augmented(LogicalXor),
 }

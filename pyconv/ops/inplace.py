@@ -9,8 +9,8 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
-from pyconv.ops.binary import Binary, Mul, Pow
-from pyconv.ops.operands import ARRAYS, BOOL, Number, fit, text, zeros_like
+from pyconv.ops.binary import Binary, Mul, Pow, times
+from pyconv.ops.operands import ARRAYS, BOOL, OPERANDS, Number, fit, text, zeros_like
 from pyconv.ops.unary import Clamp, Flat, Relu, Unary
 from pyconv.tensor import Context, Op, Record, Tensor, listeners, mode, record_node
 
@@ -58,6 +58,18 @@ def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any)
     return x
 
 
+def inplace_one(op: type[Unary]) -> Any:
+    """The in-place method of a unary operation."""
+    name = op.name + "_"
+
+    def method(self: Tensor) -> Tensor:
+        return inplace(op, name, self)
+
+    method.__name__ = name
+    method.__doc__ = f"``{op.name}`` into this tensor's own memory."
+    return method
+
+
 def inplace_two(op: type[Binary]) -> Any:
     """The in-place method of a binary operation."""
     name = op.name + "_"
@@ -72,6 +84,24 @@ def inplace_two(op: type[Binary]) -> Any:
     return method
 
 
+def scaled(op: type[Binary]) -> Any:
+    """The in-place method of a sum or difference, whose second operand may have a factor."""
+    plain = inplace_two(op)
+
+    def method(self: Tensor, other: Any, *, alpha: Number = 1) -> Tensor:
+        return plain(self, times(other, alpha))
+
+    method.__name__ = op.name + "_"
+    method.__doc__ = f"``{op.name}`` of ``alpha * other`` into this tensor's own memory."
+    return method
+
+
+def augmented(op: type[Binary]) -> Any:
+    """The operator with ``=``: as in PyTorch it changes the tensor itself, and so everything that shares its memory."""
+    method = inplace_two(op)
+    return lambda self, other: method(self, other) if isinstance(other, OPERANDS) else NotImplemented
+
+
 def relu_(self: Tensor) -> Tensor:
     """``relu`` into this tensor's own memory."""
     return inplace(Relu, "relu_", self)
@@ -82,6 +112,16 @@ def clamp_(self: Tensor, min: Number | None = None, max: Number | None = None) -
     if min is None and max is None:
         raise ValueError("[clamp_] min and max are both None, expected at least one of them")
     return inplace(Clamp, "clamp_", self, lo=min, hi=max)
+
+
+def clamp_min_(self: Tensor, min: Number) -> Tensor:
+    """``clamp_min`` into this tensor's own memory."""
+    return inplace(Clamp, "clamp_min_", self, lo=min, hi=None)
+
+
+def clamp_max_(self: Tensor, max: Number) -> Tensor:
+    """``clamp_max`` into this tensor's own memory."""
+    return inplace(Clamp, "clamp_max_", self, lo=None, hi=max)
 
 
 def copy_(self: Tensor, source: Any) -> Tensor:
