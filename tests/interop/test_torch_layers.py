@@ -184,6 +184,69 @@ def test_an_empty_batch(torch, accelerate, close):
     close(net.eval()(torch.ones(0, 3, 8, 8)), expected)
 
 
+@pytest.mark.parametrize("order", ["contiguous", "channels_last"])
+def test_relu_in_place(torch, accelerate, close, only_ours, order):
+    ours, theirs = torch.nn.ReLU(inplace=True), torch.nn.ReLU(inplace=True)
+    handle = accelerate(ours)
+    x = in_order(torch, torch.randn(2, 3, 5, 7), order)
+    found = []
+    for layer in (ours, theirs):
+        leaf = x.clone().requires_grad_()
+        inner = leaf * 2
+        version = inner._version
+        y = layer(inner)
+        assert y is inner
+        assert inner._version > version
+        assert y.stride() == x.stride()
+        (y ** 2).sum().backward()
+        found.append((y, leaf.grad))
+    for got, expected in zip(*found, strict=True):
+        assert torch.equal(got, expected)
+    only_ours(handle)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            plain = torch.tensor([-1.0, 2.0])
+            assert ours(plain) is plain
+            assert plain.tolist() == [0.0, 2.0]
+    with torch.no_grad():
+        before = x._version
+        ours(x)
+        assert x._version > before
+
+
+def test_relu_in_place_where_torch_has_to_say_no(torch, accelerate):
+    layer = torch.nn.ReLU(inplace=True)
+    handle = accelerate(layer)
+    leaf = torch.randn(4, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="leaf Variable that requires grad is being used in an in-place operation"):
+        layer(leaf)
+    rows = (leaf * 1)[1:]
+    layer(rows).sum().backward()
+    assert torch.equal(leaf.grad[1:] > 0, leaf.detach()[1:] > 0)
+    layer(torch.randn(4, 8)[:, ::2].detach())
+    values = (leaf * 1).sigmoid()
+    layer(values)  # sigmoid needs its result
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        values.sum().backward()
+    assert set(handle.report()[0].fallbacks) == {
+        "it works in place on a view or a leaf", "it works in place on strided memory"}
+    with torch.no_grad():
+        wide = torch.randn(4, 1).expand(4, 8)
+    with pytest.raises(RuntimeError, match="unsupported operation"):
+        layer(wide)
+
+
+def test_small_activations_are_left_to_torch(torch, close):
+    from pyconv.interop.torch import accelerate
+
+    layer = torch.nn.ReLU()
+    handle = accelerate(layer)
+    layer(torch.ones(1, 100))
+    layer(torch.ones(2, 1 << 16))
+    assert handle.report()[0].fallbacks == {"it is small": 1}
+    assert handle.report()[0].calls == 1
+
+
 def test_only_wanted_gradients_are_computed(torch, accelerate, monkeypatch):
     from pyconv.ops import conv
 

@@ -267,7 +267,6 @@ def replaced_forward(torch):
     (lambda torch: torch.nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), "padding_mode is 'reflect', not 'zeros'"),
     (lambda torch: torch.nn.Hardswish(), "pyconv has nothing for a Hardswish"),
     (lambda torch: torch.nn.MaxPool2d(2, return_indices=True), "return_indices is set"),
-    (lambda torch: torch.nn.ReLU(inplace=True), "it works in place, where PyTorch's is as fast"),
     (lambda torch: torch.nn.SyncBatchNorm(4), "pyconv has nothing for a SyncBatchNorm"),
 ])
 def test_layers_that_stay_as_they_are(torch, accelerate, make, reason):

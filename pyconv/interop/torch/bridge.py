@@ -22,6 +22,8 @@ from pyconv.tensor import Context, Op
 
 #: The place of an output among what an operation saves; it then saves nothing else.
 _OUTPUT = -1
+#: The nodes whose backward pass reads channels-last gradients without reordering them.
+_OURS = ("BridgeBackward", "InPlaceBackward")
 _PIXEL_MAJOR = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
 
 
@@ -32,12 +34,13 @@ class Call:
     a ShapeError, TypeError, ValueError or RuntimeError if pyconv cannot do it.
     """
 
-    __slots__ = ("arrays", "attrs", "channels_last", "constants", "context", "count", "kept", "op", "places",
-                 "reference", "tensors")
+    __slots__ = ("arrays", "attrs", "channels_last", "constants", "context", "count", "gx_channels_last", "inplace",
+                 "kept", "op", "places", "reference", "tensors")
 
     def __init__(self, op: type[Op], attrs: dict[str, Any], tensors: tuple[Any, ...], channels_last: bool,
                  reference: Callable[..., Any], count: Callable[[str], None],
-                 constants: tuple[Any, ...] = ()) -> None:
+                 constants: tuple[Any, ...] = (), inplace: bool = False) -> None:
+        self.inplace, self.gx_channels_last = inplace, channels_last
         self.op, self.attrs, self.channels_last = op, attrs, channels_last
         self.reference, self.count, self.constants = reference, count, len(constants)
         self.tensors = tensors
@@ -47,13 +50,27 @@ class Call:
         self.places: list[int | None] = []
         self.kept: list[Any] = []
 
-    def run(self, needs: tuple[bool, ...] | None = None) -> torch.Tensor:
+    def apply(self) -> Any:
+        """Run it, with a node only where a gradient is wanted: without one the call is cheaper by half."""
+        if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in self.tensors):
+            producer = type(self.tensors[0].grad_fn).__name__
+            self.gx_channels_last = self.channels_last or producer in _OURS
+            return (InPlace if self.inplace else Bridge).apply(self, *self.tensors)
+        if not self.inplace:
+            return self.run()
+        (x,) = self.tensors
+        self.run(out=self.arrays[0])
+        if not x.is_inference():
+            torch.autograd.graph.increment_version(x)
+        return x
+
+    def run(self, needs: tuple[bool, ...] | None = None, **out: Any) -> torch.Tensor:
         """Forward; what the operation saves is sorted into tensors, by their numbers, and arrays of its own."""
         context, arrays = self.context, self.arrays
         if needs is not None:
             context.needs = needs + context.needs[len(needs):]
         self.tensors, self.arrays = (), []  # PyTorch keeps what the backward pass needs
-        y = self.op.forward(context, *arrays, **self.attrs)
+        y = self.op.forward(context, *arrays, **self.attrs, **out)
         for saved in context.saved or ():
             place = _OUTPUT if saved is y else _place(saved, arrays)
             self.places.append(place)
@@ -62,7 +79,10 @@ class Call:
         return tensor(y)
 
     def backward(self, g: np.ndarray, saved: Sequence[Any], needs: tuple[bool, ...]) -> list[Any]:
-        """One gradient per tensor, in the memory order of the forward pass, from that of the output."""
+        """One gradient per tensor from that of the output.
+
+        The input's has the memory order of the forward pass, but that of the kernels if pyconv is to read it.
+        """
         context = self.context
         context.needs = needs + (False,) * self.constants
         context.saved = tuple([kept if place is None else array(saved[place])
@@ -73,8 +93,10 @@ class Call:
             gradients = self.op.backward(context, g)
         finally:
             context.saved = None
-        return [None if g is None or not need else tensor(g if self.channels_last else _c_order(g))
-                for g, need in zip(gradients[:len(needs)], needs, strict=True)]
+        found = [None if g is None or not need else g for g, need in zip(gradients[:len(needs)], needs, strict=True)]
+        if found[0] is not None and not self.gx_channels_last:
+            found[0] = _c_order(found[0])
+        return [None if g is None else tensor(g) for g in found]
 
     def differentiable(self, gy: Any, tensors: Sequence[Any], needs: tuple[bool, ...]) -> list[Any]:
         """The gradients by PyTorch's own operations: recorded when gradients of gradients are wanted."""
@@ -139,8 +161,16 @@ def _readable(gy: Any) -> tuple[np.ndarray | None, str]:
     return None, why
 
 
-def apply(call: Call) -> Any:
-    """Run it, with a node only where a gradient is wanted: without one the call is cheaper by half."""
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in call.tensors):
-        return Bridge.apply(call, *call.tensors)
-    return call.run()
+class InPlace(torch.autograd.Function):
+    """The same for an operation of one tensor that writes into its input."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, x: Any) -> Any:
+        """Returns the input, marked as changed."""
+        call.run(tuple(ctx.needs_input_grad[1:]), out=call.arrays[0])
+        ctx.call = call
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x)
+        return x
+
+    backward = Bridge.backward

@@ -8,6 +8,7 @@ import torch
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
+from pyconv.interop.torch.chain import Chain
 from pyconv.interop.torch.kinds import KINDS, Kind
 from pyconv.interop.torch.layer import STATE, Layer, LayerReport, Report, rebuilt, restored, swapped
 
@@ -69,15 +70,18 @@ class Acceleration:
     def __init__(self, module: torch.nn.Module, memory_format: str) -> None:
         self.module, self.memory_format = module, memory_format
         self._rows: list[tuple[str, str, Any, str]] = []  # path, type, layer, reason
-        self._before: list[tuple[Any, type, type, Layer | None]] = []  # layer, class now, class then, state then
+        self._before: list[tuple[Any, type, type, Any]] = []  # layer, class now, class then, state then
         for path, layer in module.named_modules():
             kind, reason = find(layer)
             if kind is not None or not any(True for _ in layer.children()):
                 self._rows.append((path, _name(layer), layer, reason))
             if kind is not None:
                 self._swap(layer, kind)
+        for layer in module.modules() if memory_format == "preserve" else ():
+            if _is_chain(layer):
+                self._swap(layer, None)
 
-    def _swap(self, layer: Any, kind: Kind) -> None:
+    def _swap(self, layer: Any, kind: Kind | None) -> None:
         before = layer.__dict__.get(STATE)
         cls, plain = type(layer), restored(type(layer))
         if before is None:
@@ -86,7 +90,8 @@ class Acceleration:
             else:
                 layer.__class__ = swapped(plain)
         origin = plain.__bases__[0] if parametrize.is_parametrized(layer) else plain
-        layer.__dict__[STATE] = Layer(kind, origin, self.memory_format == "channels_last")
+        layer.__dict__[STATE] = Chain(origin) if kind is None else Layer(
+            kind, origin, self.memory_format == "channels_last")
         self._before.append((layer, type(layer), cls, before))
 
     def undo(self) -> None:
@@ -135,6 +140,14 @@ def find(module: Any) -> tuple[Kind | None, str]:
     kind = KINDS[base]
     why = kind.obstacle(module)
     return (None, why) if why else (kind, "")
+
+
+def _is_chain(module: Any) -> bool:
+    """A Sequential with a swapped layer or chain among its children."""
+    if not isinstance(module, torch.nn.Sequential) or "forward" in module.__dict__:
+        return False
+    own = restored(type(module)).forward  # type: ignore[attr-defined]
+    return own is torch.nn.Sequential.forward and any(STATE in child.__dict__ for child in module.modules())
 
 
 def _name(module: Any) -> str:

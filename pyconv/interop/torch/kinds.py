@@ -1,8 +1,9 @@
 """The layers of PyTorch that have a counterpart here: which operation each is, with which attributes and tensors.
 
-A kind has ``obstacle(module)``, asked when the layer is swapped, and ``call(module, x, layer)``, asked at every forward
-pass: attributes may have been changed since. It returns the `Call`, or the reason why PyTorch's own code has to run; an
-error on the way is such a reason, too, since PyTorch then raises its own, or can do what pyconv cannot.
+A kind has ``obstacle(module)``, asked when the layer is swapped, and ``call(module, x, layer, last)``, asked at every
+forward pass, since attributes may have been changed meanwhile. ``last`` says whether the result is to be channels-last;
+None: as PyTorch's would be. It returns the `Call`, or the reason why PyTorch's own code has to run; an error on the way is
+such a reason, too, since PyTorch then raises its own, or can do what pyconv cannot.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ class Kind:
     def __init__(self, axes: int = 0) -> None:
         self.axes = axes
 
-    def order(self, layer: Any, x: Any, weight: Any = None) -> bool:
+    def order(self, layer: Any, last: bool | None, x: Any, weight: Any = None) -> bool:
         """Whether the result is channels-last: on request, or because PyTorch's would be, for a batch."""
-        if layer.channels_last:
+        if layer.channels_last or last:
             return True
         if not self.keeps_order or (self.axes and x.dim() != self.axes + 2):
             return False
-        return is_channels_last(x) or (weight is not None and is_channels_last(weight))
+        return (last is None and is_channels_last(x)) or (weight is not None and is_channels_last(weight))
 
     def obstacle(self, module: Any) -> str | None:
         """What about the layer itself forbids it."""
         return None
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         """See the module's text."""
         raise NotImplementedError
 
@@ -66,7 +67,7 @@ class Convolution(Kind):
     def obstacle(self, module: Any) -> str | None:
         return None if module.padding_mode == "zeros" else f"padding_mode is {module.padding_mode!r}, not 'zeros'"
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         if module.padding_mode != "zeros":
             return f"padding_mode is {module.padding_mode!r}, not 'zeros'"
         weight, bias, padding = module.weight, module.bias, module.padding
@@ -76,7 +77,7 @@ class Convolution(Kind):
         attrs = {"op": f"conv{self.axes}d", "stride": module.stride, "dilation": module.dilation,
                  "padding": padding if isinstance(padding, str) else tuple([p for q in padding for p in (q, q)]),
                  "groups": module.groups}
-        return Call(Conv, attrs, (x, weight, bias), self.order(layer, x, weight), module._conv_forward,
+        return Call(Conv, attrs, (x, weight, bias), self.order(layer, last, x, weight), module._conv_forward,
                     layer.fell_back)
 
 
@@ -86,7 +87,7 @@ class TransposedConvolution(Kind):
     def obstacle(self, module: Any) -> str | None:
         return None if module.padding_mode == "zeros" else f"padding_mode is {module.padding_mode!r}, not 'zeros'"
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         weight, bias = module.weight, module.bias
         why = tensor_obstacle(weight, "weight") or (bias is not None and tensor_obstacle(bias, "bias"))
         if why:
@@ -95,13 +96,13 @@ class TransposedConvolution(Kind):
                  "groups": module.groups, "dilation": module.dilation}
         function = getattr(functional, f"conv_transpose{self.axes}d")
         return Call(ConvTranspose, {"op": f"conv_transpose{self.axes}d", **attrs}, (x, weight, bias),
-                    self.order(layer, x, weight), lambda *tensors: function(*tensors, **attrs), layer.fell_back)
+                    self.order(layer, last, x, weight), lambda *tensors: function(*tensors, **attrs), layer.fell_back)
 
 
 class Normalisation(Kind):
     """BatchNorm1d, 2d, 3d: the batch's statistics, or the running ones, which move in place."""
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         module._check_input_dim(x)
         weight, bias = module.weight, module.bias
         mean, variance, eps = module.running_mean, module.running_var, module.eps
@@ -127,7 +128,7 @@ class Normalisation(Kind):
                 return functional.batch_norm(x, None, None, weight, bias, True, 0.0, eps)
             return functional.batch_norm(x, mean, variance, weight, bias, False, 0.0, eps)
 
-        call = Call(BatchNorm, attrs, (x, weight, bias), self.order(layer, x), reference, layer.fell_back,
+        call = Call(BatchNorm, attrs, (x, weight, bias), self.order(layer, last, x), reference, layer.fell_back,
                     (mean, variance))
         if training and x.numel():
             if counter is not None:
@@ -148,11 +149,11 @@ class Pooling(Kind):
     def obstacle(self, module: Any) -> str | None:
         return "return_indices is set" if getattr(module, "return_indices", False) else None
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         if getattr(module, "return_indices", False):
             return "return_indices is set"
         attrs = {"op": self.name, **self.attributes(module, self.axes)}
-        return Call(self.op, attrs, (x,), self.order(layer, x), lambda x: layer.plain(module, x), layer.fell_back)
+        return Call(self.op, attrs, (x,), self.order(layer, last, x), lambda x: layer.plain(module, x), layer.fell_back)
 
 
 def _window(module: Any, axes: int) -> dict[str, Any]:
@@ -185,7 +186,7 @@ def _adaptive_averages(module: Any, axes: int) -> dict[str, Any]:
 class FullyConnected(Kind):
     """Linear."""
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         weight, bias = module.weight, module.bias
         why = tensor_obstacle(weight, "weight") or (bias is not None and tensor_obstacle(bias, "bias"))
         if why:
@@ -194,15 +195,20 @@ class FullyConnected(Kind):
 
 
 class Rectifier(Kind):
-    """ReLU, unless it works in place."""
+    """ReLU, also in place, on tensors that are large enough for the memory of its results to matter."""
 
-    def obstacle(self, module: Any) -> str | None:
-        return "it works in place, where PyTorch's is as fast" if module.inplace else None
+    least = 1 << 17  # elements: below, PyTorch's call is cheaper than ours, and its memory is in the caches
 
-    def call(self, module: Any, x: Any, layer: Any) -> Prepared:
-        if module.inplace:
-            return "it works in place, where PyTorch's is as fast"
-        return Call(Relu, {}, (x,), self.order(layer, x), torch.relu, layer.fell_back)
+    def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
+        if x.numel() < self.least:
+            return "it is small"
+        if not module.inplace:
+            return Call(Relu, {}, (x,), self.order(layer, last, x), torch.relu, layer.fell_back)
+        if x._is_view() or (x.is_leaf and x.requires_grad):
+            return "it works in place on a view or a leaf"
+        if not x.is_contiguous() and not is_channels_last(x):
+            return "it works in place on strided memory"
+        return Call(Relu, {}, (x,), is_channels_last(x), torch.relu, layer.fell_back, inplace=True)
 
 
 def _each(name: str, make: Callable[[int], Kind]) -> dict[type, Kind]:

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
-from pyconv.interop.torch.bridge import apply
 from pyconv.interop.torch.gate import mode_obstacle, tensor_obstacle
 from pyconv.interop.torch.kinds import Kind
 
@@ -47,21 +46,24 @@ class Layer:
         """Count a call, or a backward pass, that PyTorch did instead."""
         self.fallbacks[why] += 1
 
-    def forward(self, module: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """By pyconv where that is possible, else by PyTorch, counted."""
+    def forward(self, module: Any, x: Any, *args: Any, last: bool | None = None, **kwargs: Any) -> Any:
+        """By pyconv where that is possible, else by PyTorch, counted.
+
+        ``last``: whether the result is to be channels-last; None: as PyTorch's would be.
+        """
         why = "it was called with more than the input" if args or kwargs else (
             tensor_obstacle(x, "input") or mode_obstacle())
         if why is None:
             try:
-                prepared = self.kind.call(module, x, self)
+                prepared = self.kind.call(module, x, self, last)
             except (TypeError, ValueError, RuntimeError) as error:  # of shapes, before anything is computed
                 prepared = str(error)
             if not isinstance(prepared, str):
                 self.calls += 1
-                return apply(prepared)
+                return prepared.apply()
             why = prepared
         self.fell_back(why)
-        return self.plain(module, x, *args, **kwargs)
+        return self.plain(module, x.contiguous() if last is False else x, *args, **kwargs)
 
 
 class _Swapped:
@@ -98,7 +100,8 @@ def swapped(origin: type) -> type:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():  # nothing else that a compiler would have to look into
             return plain(self, *args, **kwargs)
-        return self.__dict__[STATE].forward(self, *args, **kwargs)
+        state = self.__dict__.get(STATE)  # what a swapped class makes itself, a slice of a Sequential, has none
+        return plain(self, *args, **kwargs) if state is None else state.forward(self, *args, **kwargs)
 
     names = {"forward": forward, "_pyconv_origin": origin, "__module__": origin.__module__, "__doc__": origin.__doc__,
              "__qualname__": origin.__qualname__}
