@@ -19,7 +19,7 @@ def accelerate(module: torch.nn.Module, memory_format: str = "preserve") -> Acce
     """Let pyconv compute the layers of a PyTorch model, in place: forward, backward, on the same parameters.
 
     Swapped are Conv1d, 2d, 3d, ConvTranspose1d, 2d, 3d, BatchNorm1d, 2d, 3d, the Max, Avg, AdaptiveMax and AdaptiveAvg
-    pools, Linear, and ReLU unless it works in place. The model stays the one it was: the same modules, parameters,
+    pools, Linear and ReLU. The model stays the one it was: the same modules, parameters,
     buffers, state_dict, hooks; each swapped layer is still an instance of its class. Arrays are views of the tensors'
     memory, nothing is copied from one library to the other. What pyconv cannot do runs as before: other layers, and,
     call by call, input other than dense float32 in the CPU's memory, autocast, `torch.compile`, `torch.jit.trace`,
@@ -29,10 +29,10 @@ def accelerate(module: torch.nn.Module, memory_format: str = "preserve") -> Acce
         module: any PyTorch module.
         memory_format: "preserve" returns what PyTorch would: contiguous tensors for contiguous input, channels-last
             ones for channels-last input or weights, so that no line of the script can tell, `view` included. Since the
-            kernels work in channels-last order, contiguous activations are reordered on the way into each layer and
-            out of it; that costs about a tenth of a convolution. "channels_last" leaves every 4-D and 5-D result in
-            channels-last order and saves this; a script that calls ``view(n, -1)`` on an activation then has to say
-            ``flatten(1)`` (PyTorch's error says so).
+            kernels work in channels-last order, contiguous activations are reordered on the way into a layer and out
+            of it; inside a Sequential only where a hook or another layer looks at them. "channels_last" leaves every
+            4-D and 5-D result in channels-last order and saves this; a script that calls ``view(n, -1)`` on an
+            activation then has to say ``flatten(1)`` (PyTorch's error says so).
 
     Returns:
         A handle with ``undo()``, ``report()`` and ``module``; called, it calls the module.
@@ -46,14 +46,14 @@ def accelerate(module: torch.nn.Module, memory_format: str = "preserve") -> Acce
     in the environment keeps them from taking processor time from ours.
 
     >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten())
+    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.MaxPool2d(2), torch.nn.Flatten())
     >>> handle = accelerate(model)
     >>> model(torch.ones(2, 3, 8, 8)).shape
-    torch.Size([2, 288])
+    torch.Size([2, 72])
     >>> print(handle.report())
     2 of 3 layers run on pyconv
     0 (Conv2d): 1 calls
-    1 (ReLU): 1 calls
+    1 (MaxPool2d): 1 calls
     2 (Flatten): PyTorch's own: pyconv has nothing for a Flatten
     >>> handle.undo()
     """
