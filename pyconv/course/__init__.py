@@ -7,8 +7,8 @@ The lectures: K. Sohn (Ajou University), Convolutional neural network; J.-B. Hua
 networks; H. Su (UC San Diego), CSE 152; T. Sattler (Chalmers), SSY097, lecture 6.
 """
 
-from pyconv.course.item import Claim, Item, NotYet, Row
+from pyconv.course.item import Claim, Item, Row
 from pyconv.course.runner import items, run
 from pyconv.course.slips import SLIPS, Slip
 
-__all__ = ["SLIPS", "Claim", "Item", "NotYet", "Row", "Slip", "items", "run"]
+__all__ = ["SLIPS", "Claim", "Item", "Row", "Slip", "items", "run"]

@@ -161,5 +161,6 @@ def _connectivity(dtype: str) -> Iterator[Claim]:
     shared = nn.Conv1d(1, 1, 3, stride=2, bias=False, dtype=dtype)
     yield Claim("weight sharing", 3, shared.weight.numel())
     yield Claim("hidden units at stride 2", [1, 1, 3], shared(tensor(np.zeros((1, 1, 7), dtype))).shape)
-    local = F.conv_matrix(np.ones((1, 1, 1, 3), dtype), (1, 1, 7), stride=(1, 2))
-    yield Claim("local connectivity: connections", 9, local.nnz)
+    local = nn.LocallyConnected1d(1, 1, 7, 3, stride=2, bias=False, dtype=dtype)
+    yield Claim("local connectivity", 9, local.weight.numel())
+    yield Claim("its connections, as a matrix", 9, F.conv_matrix(np.ones((1, 1, 1, 3), dtype), (1, 1, 7), (1, 2)).nnz)

@@ -31,6 +31,20 @@ def alexnet(groups: int) -> nn.Module:
         nn.Linear(4096, 1000, **meta))
 
 
+def vgg(*stages: int) -> nn.Module:
+    """VGG with so many 3x3 convolutions per stage, each stage behind a pooling; then three dense layers."""
+    meta: dict[str, Any] = {"device": "meta"}
+    layers: list[nn.Module] = []
+    before = 3
+    for convolutions, maps in zip(stages, (64, 128, 256, 512, 512), strict=True):
+        for _ in range(convolutions):
+            layers += [nn.Conv2d(before, maps, 3, padding=1, **meta), nn.ReLU()]
+            before = maps
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(512 * 7 * 7, 4096, **meta), nn.ReLU(),
+                         nn.Linear(4096, 4096, **meta), nn.ReLU(), nn.Linear(4096, 1000, **meta))
+
+
 def _layers(groups: int) -> list[Row]:
     return [row for row in summary(alexnet(groups), (1, 3, 227, 227)).rows if row.parameters]
 
@@ -115,6 +129,17 @@ def _table(dtype: str) -> Iterator[Claim]:
                 [_short(_weights(row)) for row in grouped[1:]])
     yield Claim("multiply-adds, rounded down", ["105M", "223M", "149M", "112M", "74M", "37M", "16M", "4M"],
                 [_short(row.macs) for row in grouped])
+
+
+@item("D25", "Chalmers, Overfitting: VGG-16, 138M parameters; Virginia Tech 38, 39")
+def _vgg(dtype: str) -> Iterator[Claim]:
+    found = summary(vgg(2, 2, 3, 3, 3), (1, 3, 224, 224), dtype)
+    yield Claim("parameters", 138_357_544, found.total_parameters)
+    yield Claim("multiply-adds", 15_470_264_320, found.total_macs)
+    pools = [row.output_shape[-1] for row in found.rows if row.type == "MaxPool2d"]
+    yield Claim("five poolings, each halves", [112, 56, 28, 14, 7], pools)
+    yield Claim("about 140M per net: 11 to 19 layers", [132_863_336, 143_667_240],
+                [parameters(vgg(1, 1, 2, 2, 2)), parameters(vgg(2, 2, 4, 4, 4))])
 
 
 def _short(n: int) -> str:

@@ -10,10 +10,6 @@ import numpy as np
 from pyconv.tensor import Tensor
 
 
-class NotYet(Exception):
-    """Raised by an item that needs something which this version lacks; the message says what."""
-
-
 class Claim(NamedTuple):
     """One statement of a slide: ``expected``, what it says; ``got``, what was computed.
 
@@ -36,27 +32,19 @@ class Item(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the table. ``status`` is "ok", "wrong" or "not yet"."""
+    """A line of the table. ``ok`` tells whether the claim holds."""
 
     test: str
     slide: str
     what: str
     expected: Any
     got: Any
-    status: str
+    ok: bool
 
 
 def item(test: str, slide: str) -> Callable[[Callable[[str], Iterator[Claim]]], Item]:
     """Decorator: a generator of claims becomes an `Item`."""
     return lambda claims: Item(test, slide, claims)
-
-
-def needed(room: Any, name: str) -> Any:
-    """An attribute of a module; NotYet where this version does not have it."""
-    try:
-        return getattr(room, name)
-    except AttributeError:
-        raise NotYet(f"needs {room.__name__}.{name}, which this version does not have") from None
 
 
 def plain(value: Any) -> Any:

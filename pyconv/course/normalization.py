@@ -8,7 +8,7 @@ import numpy as np
 
 from pyconv import nn
 from pyconv.course.convolution import maps
-from pyconv.course.item import Claim, item, needed
+from pyconv.course.item import Claim, item
 from pyconv.nn import functional as F
 from pyconv.ops.creation import tensor
 
@@ -24,12 +24,10 @@ def _batch_norm(dtype: str) -> Iterator[Claim]:
 
 @item("T28", "Virginia Tech 25, UCSD AlexNet: local response normalization")
 def _lrn(dtype: str) -> Iterator[Claim]:
-    function = needed(F, "local_response_norm")
     x = tensor(np.arange(1, 7, dtype=dtype).reshape(1, 6, 1, 1))
     paper = [0.5942915817, 1.1878710105, 1.7801403936, 2.3704185590, 2.9634657383, 3.5573544195]
     mean = [0.5945411318, 1.1889396136, 1.7830752045, 2.3768100636, 2.9711016329, 3.5655624308]
-    # The mean of the window in place of its sum: 5 times the alpha is the paper's.
     yield Claim("alpha times the sum, as in the paper: n 5, k 2, alpha 1e-4, beta 0.75", paper,
-                function(x, 5, alpha=5e-4, beta=0.75, k=2.0).array.ravel(), 5e-11)
+                F.local_response_norm(x, 5, 1e-4, 0.75, 2.0, alpha_mode="paper").array.ravel(), 5e-11)
     yield Claim("alpha times the mean, as in Caffe and PyTorch", mean,
-                function(x, 5, alpha=1e-4, beta=0.75, k=2.0).array.ravel(), 5e-11)
+                F.local_response_norm(x, 5, 1e-4, 0.75, 2.0).array.ravel(), 5e-11)

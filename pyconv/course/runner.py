@@ -7,7 +7,7 @@ from itertools import zip_longest
 from types import ModuleType
 
 from pyconv.course import convolution, counts, learning, normalization, optimizers, overfitting, pooling, tasks
-from pyconv.course.item import Claim, Item, NotYet, Row, holds, plain
+from pyconv.course.item import Claim, Item, Row, holds, plain
 
 TOPICS: tuple[ModuleType, ...] = (
     convolution, pooling, counts, learning, normalization, tasks, overfitting, optimizers)
@@ -35,18 +35,13 @@ def _rows(item: Item) -> list[Row]:
     rows = []
     columns = [_claims(item, dtype) for dtype in DTYPES]
     for found in zip_longest(*columns):
-        claims = [c for c in found if c is not None]
-        first = claims[0]
-        if any(isinstance(c.got, NotYet) for c in claims):
-            reason = next(str(c.got) for c in claims if isinstance(c.got, NotYet))
-            rows.append(Row(item.test, item.slide, first.what, plain(first.expected), reason, "not yet"))
-            continue
+        first = next(c for c in found if c is not None)
         wrong = [(c, dtype) for c, dtype in zip(found, DTYPES, strict=True) if c is None or not holds(c, dtype)]
         shown = first if not wrong or wrong[0][0] is None else wrong[0][0]
         got = plain(shown.got)
         if wrong and wrong[0][1] != DTYPES[0]:
             got = f"{got} in {wrong[0][1]}"
-        rows.append(Row(item.test, item.slide, first.what, plain(first.expected), got, "wrong" if wrong else "ok"))
+        rows.append(Row(item.test, item.slide, first.what, plain(first.expected), got, not wrong))
     return rows
 
 
@@ -56,8 +51,6 @@ def _claims(item: Item, dtype: str) -> list[Claim]:
     try:
         for claim in item.claims(dtype):
             claims.append(claim)
-    except NotYet as reason:
-        claims.append(Claim("(not computed)", "", reason))
     except Exception as error:
         claims.append(Claim("(the computation)", "a result", f"{type(error).__name__}: {error}"))
     return claims

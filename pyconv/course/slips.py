@@ -57,7 +57,7 @@ SLIPS = (
     Slip("F19", "Chalmers, Overfitting", "10 data points, 10th degree polynomial",
          "it has 11 coefficients for 10 equations; degree 9 already goes through every point", ("T35",)),
     Slip("F20", "Virginia Tech 39 and Chalmers, Overfitting", "about 140M per net, and 138M",
-         "132,863,336 (VGG-11) to 143,667,240 (VGG-19); VGG-16 has 138,357,544"),
+         "132,863,336 (VGG-11) to 143,667,240 (VGG-19); VGG-16 has 138,357,544", ("D25",)),
     Slip("F21", "all four", "convolution", "cross-correlation: the filter is not flipped", ("T01", "T02")),
     Slip("F22", "Chalmers, Regularization", "min L + c sum w^2",
          "weight_decay of an optimiser stands for its half: lambda = 2c", ("SGD weight decay",)),
