@@ -5,7 +5,8 @@ pyconv behind the interface of ``onnx.backend.base``. Needs the extra ``onnx``.
 """
 
 from pyconv.interop.onnx import backend
+from pyconv.interop.onnx.export import export
 from pyconv.interop.onnx.module import OnnxModule, load
 from pyconv.interop.onnx.proto import OnnxError
 
-__all__ = ["OnnxError", "OnnxModule", "backend", "load"]
+__all__ = ["OnnxError", "OnnxModule", "backend", "export", "load"]

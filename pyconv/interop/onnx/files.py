@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from pyconv.interop.onnx.proto import MAX_FILE, OnnxError, onnx, shown
+from pyconv.interop.onnx.proto import MAX_FILE, OnnxError, check_texts, onnx, shown
 
 
 def read_model(source: Any) -> tuple[Any, str | None, int]:
@@ -44,13 +44,16 @@ def read_model(source: Any) -> tuple[Any, str | None, int]:
 def _read_file(path: Any) -> bytes:
     # Not to wait for the writer of a pipe.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise OnnxError(f"[onnx] {os.fsdecode(path)}: not a regular file")
         if status.st_size > MAX_FILE:
             raise OnnxError(f"[onnx] {os.fsdecode(path)}: {status.st_size} bytes, the format allows {MAX_FILE}")
-        return file.read(status.st_size)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(status.st_size)
+    finally:
+        os.close(handle)
 
 
 class ExternalData:
@@ -68,14 +71,15 @@ class ExternalData:
         if self.folder is None:
             raise OnnxError(f"[onnx] {where}: its data lies in another file, but the model was not loaded from a path")
         entries = {entry.key: entry.value for entry in tensor.external_data}
+        check_texts(where, *entries, *entries.values())
         location = entries.get("location", "")
         offset = _whole(entries.get("offset", "0"), where, "offset")
         length = _whole(entries["length"], where, "length") if "length" in entries else nbytes
         if length != nbytes:
             raise OnnxError(f"[onnx] {where}: external data of {length} bytes, expected {nbytes} from its shape")
         handle = self._open(location, where)
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(file.fileno())
+        try:
+            status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise OnnxError(f"[onnx] {where}: external data in {shown(location)}, which is not a regular file")
             if status.st_nlink != 1:
@@ -84,8 +88,11 @@ class ExternalData:
             if offset + length > status.st_size:
                 raise OnnxError(f"[onnx] {where}: external data at {offset} to {offset + length} of "
                                 f"{shown(location)}, which has {status.st_size} bytes")
-            file.seek(offset)
-            data = file.read(length)
+            with open(handle, "rb", closefd=False) as file:
+                file.seek(offset)
+                data = file.read(length)
+        finally:
+            os.close(handle)
         if len(data) != length:
             raise OnnxError(f"[onnx] {where}: {shown(location)} ended while it was read")
         return data

@@ -29,10 +29,11 @@ class OnnxModule(Module):
     are Tensors, of types that pyconv does not have arrays. ``input_names`` and ``output_names`` are the file's.
     """
 
-    def __init__(self, program: Program, max_bytes: int | None, file_bytes: int) -> None:
+    def __init__(self, program: Program, max_bytes: int | None, max_steps: int, file_bytes: int) -> None:
         super().__init__()
         self._program = program
         self._max_bytes = max_bytes
+        self._max_steps = max_steps
         self._file_bytes = file_bytes
         self._constants: dict[str, np.ndarray] = {}
         self._state: dict[str, tuple[Module, str]] = {}
@@ -84,7 +85,7 @@ class OnnxModule(Module):
             env[declared.name] = _accepted(declared, value)
             given += value.nbytes if isinstance(value, np.ndarray) else value.array.nbytes
         limit = self._max_bytes or max(LEAST_LIMIT, 64 * self._file_bytes, 1024 * given)
-        results = Run(limit, self.training).execute(self._program, env)
+        results = Run(limit, self._max_steps, self.training).execute(self._program, env)
         outputs = tuple(_returned(r) for r in results)
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -140,7 +141,8 @@ def _returned(value: Any) -> Any:
     return value
 
 
-def load(model: Any, *, external_data: bool = False, max_bytes: int | None = None) -> OnnxModule:
+def load(model: Any, *, external_data: bool = False, max_bytes: int | None = None,
+         max_steps: int = 250_000) -> OnnxModule:
     """Read an ONNX model, which may come from anywhere: nothing in it is executed, and all of it is checked.
 
     Floating weights become Parameters under the file's names (a dot separates submodules; a name that a Module has a
@@ -154,6 +156,7 @@ def load(model: Any, *, external_data: bool = False, max_bytes: int | None = Non
             folder are refused all the same.
         max_bytes: how much memory the values of one run may take; default: the largest of 1 GiB, 64 times the file
             and 1024 times the inputs.
+        max_steps: how many nodes one run may execute, those in loops each time.
 
     Returns:
         An `OnnxModule`.
@@ -171,10 +174,11 @@ def load(model: Any, *, external_data: bool = False, max_bytes: int | None = Non
     >>> model(np.float32([1, 2])).tolist(), list(model.state_dict())
     ([2.0, 4.0], ['scale'])
     """
-    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1):
-        raise ValueError(f"[onnx] max_bytes is {max_bytes!r}, expected a positive whole number or None")
+    for name, limit in (("max_bytes", 1 if max_bytes is None else max_bytes), ("max_steps", max_steps)):
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(f"[onnx] {name} is {limit!r}, expected a positive whole number")
     proto, folder, size = read_model(model)
     program = compile_model(proto, ExternalData(folder, bool(external_data)))
-    module = OnnxModule(program, max_bytes, size)
+    module = OnnxModule(program, max_bytes, max_steps, size)
     module.eval()
     return module

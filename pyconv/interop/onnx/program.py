@@ -16,6 +16,7 @@ from pyconv.interop.onnx.proto import (
     MAX_RANK,
     MIN_OPSET,
     OnnxError,
+    check_texts,
     dtype_of,
     onnx,
     shown,
@@ -96,6 +97,7 @@ def read_opset(model: Any) -> int:
                         "(onnx.inliner.inline_local_functions)")
     versions: dict[str, int] = {}
     for entry in model.opset_import:
+        check_texts("opset_import", entry.domain)
         domain = "" if entry.domain == "ai.onnx" else entry.domain
         if versions.setdefault(domain, entry.version) != entry.version:
             raise OnnxError(f"[onnx] model: domain {shown(domain)} is imported in two versions")
@@ -160,6 +162,7 @@ def _compile(graph: Any, reader: _Reader, outer: Scopes, depth: int) -> Program:
         nodes.append(node)
     outputs, types = [], []
     for value in graph.output:
+        check_texts("output", value.name)
         if value.name not in defined:
             if not _visible(value.name, outer):
                 raise OnnxError(f"[onnx] output {shown(value.name)} is not defined")
@@ -186,6 +189,7 @@ def _forget(nodes: Sequence[Node], passing: set[str]) -> None:
 
 def _input(value: Any, depth: int) -> Input:
     where = f"input {shown(value.name)}"
+    check_texts(where, value.name)
     kind = value.type.WhichOneof("value")
     if kind is None and depth:
         return Input(value.name, None, None)  # of a subgraph: given by the operator
@@ -204,6 +208,7 @@ def _input(value: Any, depth: int) -> Input:
                 raise OnnxError(f"[onnx] {where}: the declared shape has the negative size {dim.dim_value}")
             shape.append(dim.dim_value)
         else:
+            check_texts(where, dim.dim_param)
             shape.append(dim.dim_param or None)
     if len(shape) > MAX_RANK:
         raise OnnxError(f"[onnx] {where}: {len(shape)} axes, expected at most {MAX_RANK}")
@@ -211,6 +216,7 @@ def _input(value: Any, depth: int) -> Input:
 
 
 def _node(proto: Any, number: int, reader: _Reader, visible: Scopes, depth: int) -> Node:
+    check_texts(f"node {number}", proto.op_type, proto.name, proto.domain, *proto.input, *proto.output)
     op, name = proto.op_type, proto.name
     label = f"node {shown(name)} ({shown(op)})" if name else f"node {number} ({shown(op)})"
     if proto.domain not in ("", "ai.onnx"):
@@ -243,6 +249,7 @@ def _attributes(proto: Any, label: str, schema: Schema, reader: _Reader, visible
                 depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for given in proto.attribute:
+        check_texts(label, given.name, given.ref_attr_name)
         known = schema.attributes.get(given.name)
         if known is None:
             raise OnnxError(f"[onnx] {label}: attribute {shown(given.name)} does not exist")

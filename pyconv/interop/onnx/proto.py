@@ -12,7 +12,7 @@ try:
 except ImportError as error:
     raise ImportError(f"pyconv.interop.onnx needs the package onnx: pip install pyconv[onnx] ({error})") from error
 
-__all__ = ["DTYPES", "HALF", "MAX_DEPTH", "MAX_NODES", "MAX_OPSET", "MAX_RANK", "MIN_OPSET", "OnnxError", "defs",
+__all__ = ["DTYPES", "HALF", "MAX_DEPTH", "MAX_NODES", "MAX_OPSET", "MAX_RANK", "MIN_OPSET", "OnnxError", "check_texts", "defs",
            "dtype_of", "elem_type", "onnx", "shown"]
 
 MIN_OPSET, MAX_OPSET = 6, defs.onnx_opset_version()  # below: only operators that opset 6 left as they were
@@ -53,6 +53,13 @@ def shown(text: Any, limit: int = 60) -> str:
     """A name from a file, quoted and cut to a length that fits a message."""
     cut = repr(text)
     return cut if len(cut) <= limit else f"{cut[:limit]}...' ({len(str(text))} characters)"
+
+
+def check_texts(where: str, *values: Any) -> None:
+    """What should be text is: protobuf gives bytes where the file holds no UTF-8."""
+    for value in values:
+        if not isinstance(value, str):
+            raise OnnxError(f"[onnx] {where}: {shown(value)} is no UTF-8 text")
 
 
 def dtype_of(number: int, where: str) -> np.dtype:

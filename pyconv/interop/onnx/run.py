@@ -12,7 +12,6 @@ from pyconv.interop.onnx.proto import HALF, OnnxError
 from pyconv.interop.onnx.registry import Call
 from pyconv.tensor import FLOATS, Tensor
 
-MAX_STEPS = 1_000_000  # nodes executed in one run, loops included
 _FLOAT32 = np.dtype("float32")
 #: What an operator may raise for values that it cannot take; the rest are faults of ours.
 _REFUSALS = (ValueError, TypeError, IndexError, KeyError, OverflowError, ZeroDivisionError, FloatingPointError,
@@ -22,11 +21,12 @@ _REFUSALS = (ValueError, TypeError, IndexError, KeyError, OverflowError, ZeroDiv
 class Run:
     """One execution: limits, and what it has used of them."""
 
-    def __init__(self, limit: int, training: bool) -> None:
+    def __init__(self, limit: int, max_steps: int, training: bool) -> None:
         self.limit = limit
+        self.max_steps = max_steps
         self.training = training
         self.live = 0  # bytes of the values that are held
-        self.steps = MAX_STEPS
+        self.steps = 0
 
     def execute(self, program: Program, env: dict[str, Any]) -> list[Any]:
         """Run the nodes; ``env`` holds inputs and constants by name, and is used up."""
@@ -51,9 +51,10 @@ class Run:
         return results
 
     def _step(self, node: Node, env: dict[str, Any]) -> None:
-        self.steps -= 1
-        if self.steps < 0:
-            raise OnnxError(f"[onnx] {node.label}: more than {MAX_STEPS} nodes executed in one run")
+        self.steps += 1
+        if self.steps > self.max_steps:
+            raise OnnxError(f"[onnx] {node.label}: more than {self.max_steps} nodes executed in one run (see max_steps of "
+                            "load)")
         inputs = [env[name] if name else None for name in node.inputs]
         try:
             _check_types(node, inputs)

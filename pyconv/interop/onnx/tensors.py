@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyconv.interop.onnx.proto import HALF, MAX_RANK, OnnxError, dtype_of, onnx, shown
+from pyconv.interop.onnx.proto import HALF, MAX_RANK, OnnxError, check_texts, dtype_of, onnx, shown
 
 if TYPE_CHECKING:
     from pyconv.interop.onnx.files import ExternalData
@@ -19,6 +19,7 @@ _FIELD = {"float32": "float_data", "float64": "double_data", "int64": "int64_dat
 
 def decode(tensor: Any, where: str, external: ExternalData) -> np.ndarray:
     """The values as an array that owns its memory. Raises OnnxError where type, shape and data disagree."""
+    check_texts(where, tensor.name)
     where = f"{where} {shown(tensor.name)}" if tensor.name else where
     dtype = dtype_of(tensor.data_type, where)
     shape = tuple(tensor.dims)

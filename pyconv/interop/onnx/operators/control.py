@@ -10,8 +10,6 @@ from pyconv.interop.onnx.operators.shape import concatenated, reshaped
 from pyconv.interop.onnx.registry import Call, operator
 from pyconv.tensor import FLOATS, Tensor
 
-_MAX_TRIPS = 1_000_000
-
 
 @operator("If", wide=False)
 def if_(at: Call, condition: Any) -> Any:
@@ -48,8 +46,6 @@ def loop(at: Call, trips: Any = None, condition: Any = None, *carried: Any) -> A
     rows: list[list[Any]] = [[] for _ in range(collected)]
     held = at.run.live
     while going and (limit is None or turn < limit):
-        if turn >= _MAX_TRIPS:
-            at.error(f"more than {_MAX_TRIPS} turns")
         results = at.execute(body, [np.asarray(turn, np.int64), np.asarray(True), *values])
         going = bool(at.scalar(results[0], "the body's condition"))
         values = results[1:1 + count]

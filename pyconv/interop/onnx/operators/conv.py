@@ -71,6 +71,7 @@ def _borders(at: Call, x: Any, full: list[int], stride: tuple[int, ...],
     """What is cut off before and after each axis."""
     count = len(full)
     auto = at.choice("auto_pad", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+    given = paddings(at, count)
     wanted = at["output_shape"]
     if wanted is not None:
         wanted = wanted[2:] if len(wanted) == count + 2 else wanted
@@ -79,7 +80,7 @@ def _borders(at: Call, x: Any, full: list[int], stride: tuple[int, ...],
     elif auto.startswith("SAME"):
         wanted = [n * s for n, s in zip(x.shape[2:], stride, strict=True)]
     if wanted is None:
-        low, high = paddings(at, count) if auto == "NOTSET" else ((0,) * count, (0,) * count)
+        low, high = given if auto == "NOTSET" else ((0,) * count, (0,) * count)
         return list(low), list(high)
     total = [f + e - n for f, e, n in zip(full, extra, wanted, strict=True)]
     before = [math.ceil(t / 2) if auto == "SAME_LOWER" else t // 2 for t in total]

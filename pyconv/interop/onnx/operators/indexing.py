@@ -181,7 +181,7 @@ def trilu(at: Call, x: Any, k: Any = None) -> Any:
     offset = 0 if k is None else int(np.clip(at.scalar(k, "k"), -rows - 1, columns + 1))
     at.bound((rows, columns), np.int64)
     distance = np.arange(columns) - np.arange(rows)[:, None]
-    keep = distance >= offset if at["upper"] else distance <= offset
+    keep = distance >= offset if at.flag("upper") else distance <= offset
     return E.where(keep, x, 0.0) if isinstance(x, Tensor) else np.where(keep, x, np.zeros((), x.dtype))
 
 
@@ -193,7 +193,7 @@ def top_k(at: Call, x: Any, k: Any = None) -> Any:
     if not 0 <= count <= x.shape[axis]:
         at.error(f"k is {count}, expected 0 to {x.shape[axis]}")
     values = numpy(x)
-    largest = at["largest"] is None or at["largest"]
+    largest = at["largest"] is None or at.flag("largest")
     # Reversed twice, so that of equal elements the first comes first.
     order = (np.flip(values.shape[axis] - 1 - np.argsort(np.flip(values, axis), axis, kind="stable"), axis) if largest
              else np.argsort(values, axis, kind="stable"))
@@ -237,7 +237,7 @@ def unique(at: Call, x: Any) -> Any:
     axis = None if at["axis"] is None else at.axis(at["axis"], x.ndim)
     values, first, inverse, counts = np.unique(numpy(x), True, True, True, axis=axis)
     inverse = inverse.reshape(-1)
-    if not at["sorted"]:
+    if not at.flag("sorted"):
         order = np.argsort(first)
         rank = np.empty_like(order)
         rank[order] = np.arange(order.size)

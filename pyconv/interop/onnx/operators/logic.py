@@ -35,7 +35,7 @@ def one(at: Call, x: Any) -> Any:
 def is_inf(at: Call, x: Any) -> Any:
     """Whether x is infinite, of the signs asked for."""
     values = numpy(x)
-    negative, positive = at["detect_negative"], at["detect_positive"]
+    negative, positive = at.flag("detect_negative"), at.flag("detect_positive")
     return np.isinf(values) & ((values > 0) if not negative else True) & ((values < 0) if not positive else True)
 
 

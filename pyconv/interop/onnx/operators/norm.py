@@ -43,7 +43,7 @@ def batch_norm(at: Call, x: Any, scale: Any, b: Any, mean: Any, var: Any) -> Any
         at.error(f"momentum is {momentum}, expected a number from 0 to 1")
     running = [v if v.dtype == x.dtype else v.to(x.dtype) for v in (mean, var)]
     scale, b = (v if v.dtype == x.dtype else v.to(x.dtype) for v in (scale, b))
-    if at["training_mode"] == 1:
+    if at.flag("training_mode"):
         return _training(x, scale, b, running, eps, momentum, (mean.dtype, var.dtype))
     if len(at.node.outputs) > 1:
         at.error(f"{len(at.node.outputs)} outputs are asked for, outside the training mode there is one")
