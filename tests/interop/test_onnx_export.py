@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="the package onnx is not installed: pip install pyconv[onnx]")
+pytest.importorskip("onnx", reason="the package onnx is not installed: pip install pyconv[onnx]")
 
 import pyconv
 from pyconv import models, nn

@@ -19,13 +19,13 @@ import pytest
 
 pytest.importorskip("onnx", reason="the package onnx is not installed: pip install pyconv[onnx]")
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 import onnx_corpus
 
 from pyconv.interop.onnx import load
 
-SECONDS = 10.0
+HERE = Path(__file__).parent
+SECONDS = 20.0
 START_SECONDS = 120.0
 
 

@@ -167,7 +167,7 @@ def _neighbours(at: Call, place: np.ndarray, scale: float, size: int, setting: S
     """Per output pixel the indices of its neighbours and their weights."""
     squeeze = min(scale, 1.0) if setting.antialias else 1.0
     reach = math.ceil((1 if setting.mode == "linear" else 2) / squeeze)
-    at.bound((place.size, 2 * reach), np.float64)
+    at.bound((max(1, place.size), 2 * reach), np.float64)
     base = np.ceil(place) - 1  # the neighbour on the left, also of a whole number
     index = base[:, None] + np.arange(1 - reach, 1 + reach)
     distance = np.abs(index - place[:, None]) * squeeze
