@@ -15,6 +15,9 @@ from pyconv.ops.binary import add
 from pyconv.ops.shape import Cast, clone, detach
 from pyconv.tensor import FLOATS, Tensor, apply
 
+#: numpy knows of versions, copies and read-only memory since 2.1.
+_VERSIONED_DLPACK = tuple(map(int, np.__version__.split(".")[:2])) >= (2, 1)
+
 
 def numpy(x: Tensor, *, force: bool = False) -> np.ndarray:
     """The values as a numpy array that shares the tensor's memory.
@@ -50,10 +53,23 @@ def as_array(x: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarr
     return array.copy() if copy else array
 
 
-def _dlpack(x: Tensor, **kwargs: Any) -> Any:
+def dlpack(x: Tensor, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+           dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any:
+    """DLPack's capsule of the tensor's memory, for ``from_dlpack`` of another library.
+
+    ``max_version`` (1, 0) and above asks for the versioned form, which can say that memory is read-only; without it
+    read-only memory raises BufferError. ``copy=True`` exports a copy. Raises RuntimeError for a tensor that requires a
+    gradient, BufferError for a ``dl_device`` other than (1, 0), ValueError for a stream: the CPU has none.
+    """
     if x.requires_grad:
         raise RuntimeError("[__dlpack__] the tensor requires a gradient; use tensor.detach()")
-    return x.array.__dlpack__(**kwargs)
+    if stream is not None:
+        raise ValueError(f"[__dlpack__] stream is {stream!r}, expected None on the CPU")
+    if dl_device is not None and tuple(dl_device) != (1, 0):
+        raise BufferError(f"[__dlpack__] dl_device is {dl_device!r}, expected the CPU, (1, 0)")
+    if _VERSIONED_DLPACK:
+        return x.array.__dlpack__(max_version=max_version, copy=copy)  # type: ignore[call-arg, unused-ignore]
+    return (core.copy(x.array, True) if copy else x.array).__dlpack__()
 
 
 def size(x: Tensor, dim: int | None = None) -> Any:
@@ -213,7 +229,7 @@ METHODS: dict = {
     "requires_grad_": requires_grad_, "retain_grad": retain_grad, "is_floating_point": lambda x: x.dtype in FLOATS,
     "float": _converter("float32"), "double": _converter("float64"), "long": _converter("int64"),
     "int": _converter("int32"), "byte": _converter("uint8"), "bool": _converter("bool"),
-    "__array__": as_array, "__dlpack__": _dlpack, "__dlpack_device__": lambda x: x.array.__dlpack_device__(),
+    "__array__": as_array, "__dlpack__": dlpack, "__dlpack_device__": lambda x: x.array.__dlpack_device__(),
     "__len__": _length, "__float__": _number(float), "__int__": _number(int),
     "__index__": _index, "__repr__": _text, "__format__": _format, "__deepcopy__": _deepcopy, "__reduce__": _reduce,
 }

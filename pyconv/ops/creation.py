@@ -89,15 +89,47 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor(array if type(array) is np.ndarray else array.view(np.ndarray))
 
 
-def from_dlpack(source: Any) -> Tensor:
-    """A tensor that shares the memory of any object with ``__dlpack__``. Raises what numpy raises for other devices.
+def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor that shares the memory of any object with ``__dlpack__``: of numpy, PyTorch, JAX and others.
 
-    >>> from_dlpack(np.ones(2)).dtype
-    dtype('float64')
+    Args:
+        source: lives in the CPU's memory; its dtype is one that pyconv has. It may be deleted: its memory stays.
+        device: None or "cpu".
+        copy: True copies the values into new memory; None and False share it.
+
+    Returns:
+        A Tensor without gradient, in the memory order of the source; read-only if the source says that it is (and with
+        numpy older than 2.1, which takes everything for read-only).
+
+    Raises:
+        TypeError: no ``__dlpack__``, or another dtype. BufferError: another device, or a source that refuses (it
+        requires a gradient, say). ValueError: what ``__dlpack__`` returns is no capsule, or one that was used before.
+
+    Source: the DLPack protocol, https://dmlc.github.io/dlpack/latest/python_spec.html.
+
+    >>> a = np.zeros(2)
+    >>> x = from_dlpack(a)
+    >>> a[0] = 7
+    >>> x.tolist()
+    [7.0, 0.0]
     """
-    if not hasattr(source, "__dlpack__"):
+    if not hasattr(source, "__dlpack__") or not hasattr(source, "__dlpack_device__"):
         raise TypeError(f"[from_dlpack] source is {type(source).__name__}, which has no __dlpack__")
-    return from_numpy(np.from_dlpack(source))
+    if device is not None and Device(device).type != "cpu":
+        raise BufferError(f"[from_dlpack] device is {device!r}, expected None or 'cpu'")
+    if copy not in (None, True, False):
+        raise TypeError(f"[from_dlpack] copy is {copy!r}, expected None, True or False")
+    where = source.__dlpack_device__()
+    if not isinstance(where, tuple) or len(where) != 2 or where[0] != 1:
+        raise BufferError(f"[from_dlpack] source is on device {where!r}, expected the CPU, (1, 0)")
+    try:
+        array = np.from_dlpack(source)
+    except (BufferError, RuntimeError) as error:
+        raise BufferError(f"[from_dlpack] source cannot be shared: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"[from_dlpack] source gives no usable capsule: {error}") from error
+    dtype_of(array.dtype, "from_dlpack")
+    return from_numpy(core.copy(array, True) if copy else array)
 
 
 def _filled(op: str, shape: tuple[int, ...], value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
