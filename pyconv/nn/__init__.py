@@ -1,6 +1,6 @@
 """Layers, containers, losses and initialisers, with PyTorch's names."""
 
-from pyconv.nn import functional, init, utils
+from pyconv.nn import functional, grad, init, utils
 from pyconv.nn.activation import (
     GELU,
     LogSigmoid,
@@ -206,6 +206,7 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
     "functional",
+    "grad",
     "init",
     "utils",
 ]
