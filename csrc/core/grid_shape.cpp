@@ -9,86 +9,100 @@
 namespace pyconv {
 namespace {
 
-// A position and its derivative with respect to the grid's coordinate.
-struct Position {
-  double at, slope;
-};
+// The functions on positions below change a position `at` and its derivative with respect to the grid's
+// coordinate in place: as a struct they travel through memory, and a point takes twice the time.
 
 // The taps of one axis; pixel -1: outside.
 struct AxisPoint {
-  int count = 0;
+  int count;
   int64_t pixel[4];
   double weight[4], slope[4];
 };
 
-// -1 ... 1 are the centers of the outermost pixels (align_corners) or their outer edges.
-Position unnormalized(double g, int64_t size, bool align_corners) {
-  const double n = static_cast<double>(size);
-  return align_corners ? Position{(g + 1) / 2 * (n - 1), (n - 1) / 2}
-                       : Position{((g + 1) * n - 1) / 2, n / 2};
-}
-
 // Cut off at the outermost pixels; there, as beyond them, the slope is 0.
-Position clipped(Position p, int64_t size) {
+inline void clip(double& at, double& slope, int64_t size) {
   const double last = static_cast<double>(size - 1);
-  if (!(p.at > 0)) return {0, 0};
-  if (p.at >= last) return {last, 0};
-  return p;
+  const bool low = !(at > 0), high = at >= last;
+  if (low || high) slope = 0;
+  at = low ? 0 : high ? last : at;
 }
 
 // Mirrored at the outermost pixels (align_corners) or at their outer edges, then cut off.
-Position reflected(Position p, int64_t size, bool align_corners) {
+void reflect(double& at, double& slope, int64_t size, bool align_corners) {
   const double low = align_corners ? 0.0 : -0.5;
   const double span = static_cast<double>(align_corners ? size - 1 : size);
-  if (span == 0) return {0, 0};
-  const double distance = p.at - low, sign = distance < 0 ? -1 : 1;
+  if (span == 0) {
+    at = slope = 0;
+    return;
+  }
+  const double distance = at - low, sign = distance < 0 ? -1 : 1;
   const double extra = std::fmod(std::abs(distance), 2 * span);
   const bool forward = extra < span;
-  p.at = (forward ? extra : 2 * span - extra) + low;
-  p.slope *= forward ? sign : -sign;
-  return clipped(p, size);
+  at = (forward ? extra : 2 * span - extra) + low;
+  slope *= forward ? sign : -sign;
+  clip(at, slope, size);
 }
 
-Position padded(Position p, int64_t size, const GridShape& s) {
-  if (s.padding == GridPadding::kBorder) return clipped(p, size);
-  if (s.padding == GridPadding::kReflection) return reflected(p, size, s.align_corners);
-  return p;
+inline void pad(const GridShape& s, double& at, double& slope, int64_t size) {
+  if (s.padding == GridPadding::kBorder) clip(at, slope, size);
+  else if (s.padding == GridPadding::kReflection) reflect(at, slope, size, s.align_corners);
 }
 
-void add(AxisPoint& axis, double at, int64_t size, double weight, double slope) {
-  const bool inside = at >= 0 && at <= static_cast<double>(size - 1);
-  axis.pixel[axis.count] = inside ? static_cast<int64_t>(at) : -1;
-  axis.weight[axis.count] = weight;
-  axis.slope[axis.count++] = slope;
-}
-
-AxisPoint axis_point(const GridShape& s, double g, int64_t size) {
-  if (std::isnan(g)) g = -1;
-  Position p = unnormalized(g, size, s.align_corners);
+// Where a coordinate points to, finite whatever it is: -1 ... 1 are the centers of the outermost pixels
+// (align_corners) or their outer edges.
+inline void locate(const GridShape& s, double g, int64_t size, double& at, double& slope) {
+  const double n = static_cast<double>(size);
+  const double offset = s.align_corners ? 0 : -0.5, scale = (s.align_corners ? n - 1 : n) / 2;
+  const double known = g == g ? g : -1;
+  at = (known + 1) * scale + offset;
+  slope = scale;
   if (s.padding == GridPadding::kReflection) {
-    if (!std::isfinite(p.at)) p = unnormalized(-1, size, s.align_corners);
+    if (!std::isfinite(at)) at = offset;
   } else {
     // Beyond the reach of every tap it makes no difference how far.
-    p.at = std::clamp(p.at, -8.0, static_cast<double>(size) + 8.0);
+    at = std::clamp(at, -8.0, n + 8.0);
   }
-  AxisPoint axis;
+}
+
+void set_tap(AxisPoint& axis, int i, double at, int64_t size, double weight, double slope) {
+  const bool inside = at >= 0 && at <= static_cast<double>(size - 1);
+  axis.pixel[i] = inside ? static_cast<int64_t>(at) : -1;
+  axis.weight[i] = weight;
+  axis.slope[i] = slope;
+}
+
+void find_axis(const GridShape& s, double g, int64_t size, AxisPoint& axis) {
+  double at, slope;
+  locate(s, g, size, at, slope);
   if (s.mode == GridMode::kNearest) {
-    add(axis, std::nearbyint(padded(p, size, s).at), size, 1, 0);
+    pad(s, at, slope, size);
+    axis.count = 1;
+    set_tap(axis, 0, std::nearbyint(at), size, 1, 0);
   } else if (s.mode == GridMode::kLinear) {
-    p = padded(p, size, s);
-    const double base = std::floor(p.at), t = p.at - base;
-    add(axis, base, size, 1 - t, -p.slope);
-    add(axis, base + 1, size, t, p.slope);
+    pad(s, at, slope, size);  // within a few pixels of the axis: a whole number can hold it
+    int64_t base = static_cast<int64_t>(at);
+    base -= at < static_cast<double>(base);
+    const double t = at - static_cast<double>(base);
+    axis.count = 2;
+    axis.pixel[0] = base >= 0 && base < size ? base : -1;
+    axis.pixel[1] = base + 1 >= 0 && base + 1 < size ? base + 1 : -1;
+    axis.weight[0] = 1 - t;
+    axis.weight[1] = t;
+    axis.slope[0] = -slope;
+    axis.slope[1] = slope;
   } else {
     // The padding decides what each of the four pixels shows, not where the point lies.
-    const double base = std::floor(p.at), t = p.at - base;
-    double weight[4], slope[4];
+    const double base = std::floor(at), t = at - base;
+    double weight[4], slopes[4];
     cubic_weights(t, weight);
-    cubic_slopes(t, slope);
-    for (int i = 0; i < 4; ++i)
-      add(axis, std::nearbyint(padded({base - 1 + i, 0}, size, s).at), size, weight[i], slope[i] * p.slope);
+    cubic_slopes(t, slopes);
+    axis.count = 4;
+    for (int i = 0; i < 4; ++i) {
+      double pixel = base - 1 + i, unused = 0;
+      pad(s, pixel, unused, size);
+      set_tap(axis, i, std::nearbyint(pixel), size, weight[i], slopes[i] * slope);
+    }
   }
-  return axis;
 }
 
 GridMode mode_of(const char* op, const std::string& name) {
@@ -170,7 +184,7 @@ void grid_taps(const GridShape& s, const double* point, bool want_slopes, GridTa
   for (int i = 0; i < s.spatial; ++i) {
     const int a = kMaxSpatial - s.spatial + i;
     size[a] = s.in[i];
-    axes[a] = axis_point(s, point[s.spatial - 1 - i], s.in[i]);
+    find_axis(s, point[s.spatial - 1 - i], s.in[i], axes[a]);
   }
   const AxisPoint &z = axes[0], &y = axes[1], &x = axes[2];
   taps.count = 0;
@@ -182,9 +196,11 @@ void grid_taps(const GridShape& s, const double* point, bool want_slopes, GridTa
         if (weight == 0 && !want_slopes) continue;
         taps.position[taps.count] = (z.pixel[i] * size[1] + y.pixel[j]) * size[2] + x.pixel[k];
         taps.weight[taps.count] = weight;
-        taps.slope[0][taps.count] = z.weight[i] * y.weight[j] * x.slope[k];
-        taps.slope[1][taps.count] = z.weight[i] * y.slope[j] * x.weight[k];
-        taps.slope[2][taps.count] = z.slope[i] * y.weight[j] * x.weight[k];
+        if (want_slopes) {
+          taps.slope[0][taps.count] = z.weight[i] * y.weight[j] * x.slope[k];
+          taps.slope[1][taps.count] = z.weight[i] * y.slope[j] * x.weight[k];
+          taps.slope[2][taps.count] = z.slope[i] * y.weight[j] * x.weight[k];
+        }
         ++taps.count;
       }
 }

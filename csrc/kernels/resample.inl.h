@@ -34,11 +34,19 @@ void weighted_row(const WeightedRow* g) {
   }
 }
 
+// Fewer channels than this are added one by one: what is stored with a mask cannot be loaded again at once,
+// and the sum over lanes that are mostly empty takes longer than the products. 3 channels: 1.9 times as fast.
+constexpr int64_t kFewChannels = 8;
+
 void scatter_pixels(const PixelScatter* g) {
   for (int64_t pixel = 0; pixel < g->pixels; ++pixel) {
     const float* const gy = g->gy + pixel * g->pitch;
     for (int64_t t = g->begin[pixel]; t < g->begin[pixel + 1]; ++t) {
       float* const gx = g->gx + g->position[t] * g->pitch;
+      if (g->channels < kFewChannels) {
+        for (int64_t c = 0; c < g->channels; ++c) gx[c] += g->weight[t] * gy[c];
+        continue;
+      }
       const Vec w = set1(g->weight[t]);
       int64_t c = 0;
       for (; c + kLanes <= g->channels; c += kLanes) store(gx + c, fma(w, load(gy + c), load(gx + c)));
@@ -55,6 +63,12 @@ void pixel_dots(const PixelDots* g) {
     const float* const gy = g->gy + pixel * g->pitch;
     for (int64_t t = g->begin[pixel]; t < g->begin[pixel + 1]; ++t) {
       const float* const x = g->x + g->position[t] * g->pitch;
+      if (g->channels < kFewChannels) {
+        float total = 0;
+        for (int64_t c = 0; c < g->channels; ++c) total += gy[c] * x[c];
+        g->dots[t] = total;
+        continue;
+      }
       Vec sum = zero();
       int64_t c = 0;
       for (; c + kLanes <= g->channels; c += kLanes) sum = fma(load(gy + c), load(x + c), sum);
