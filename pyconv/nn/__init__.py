@@ -35,6 +35,7 @@ from pyconv.nn.activation_pieces import (
 from pyconv.nn.containers import Flatten, Identity, ModuleDict, ModuleList, Sequential
 from pyconv.nn.conv import Conv1d, Conv2d, Conv3d
 from pyconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from pyconv.nn.distance import CosineSimilarity, PairwiseDistance
 from pyconv.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from pyconv.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm
 from pyconv.nn.linear import Linear
@@ -128,6 +129,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",
@@ -172,6 +174,7 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "PReLU",
+    "PairwiseDistance",
     "Parameter",
     "PixelShuffle",
     "PixelUnshuffle",

@@ -43,6 +43,7 @@ from pyconv.ops.activation import (
 from pyconv.ops.conv import conv1d, conv2d, conv3d
 from pyconv.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from pyconv.ops.creation import one_hot
+from pyconv.ops.distance import cosine_similarity, pairwise_distance
 from pyconv.ops.gemm import linear
 from pyconv.ops.grid_sample import affine_grid, grid_sample
 from pyconv.ops.group_norm import group_norm, instance_norm, layer_norm, rms_norm
@@ -90,15 +91,16 @@ __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
     "adaptive_max_pool3d", "affine_grid", "avg_pool1d", "avg_pool2d", "avg_pool3d", "batch_norm",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d",
-    "conv3d", "conv_matrix", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolve2d", "cross_entropy",
-    "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "flatten", "fold", "gelu", "grid_sample",
-    "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "huber_loss", "instance_norm",
-    "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "local_contrast_norm",
-    "local_response_norm", "locally_connected1d", "locally_connected2d", "log_softmax", "logsigmoid", "lp_pool1d",
-    "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d", "max_unpool2d", "max_unpool3d",
-    "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu",
-    "relu6", "relu_", "rms_norm", "selu", "selu_", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "swish", "tanh", "tanhshrink", "threshold", "threshold_", "unfold",
+    "conv3d", "conv_matrix", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolve2d",
+    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "flatten",
+    "fold", "gelu", "grid_sample", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_",
+    "linear", "local_contrast_norm", "local_response_norm", "locally_connected1d", "locally_connected2d", "log_softmax",
+    "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d", "max_pool3d", "max_unpool1d",
+    "max_unpool2d", "max_unpool3d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
+    "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "relu_", "rms_norm", "selu", "selu_", "sigmoid",
+    "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "swish", "tanh", "tanhshrink",
+    "threshold", "threshold_", "unfold",
 ]
 
 
