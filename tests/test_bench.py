@@ -30,6 +30,12 @@ def test_a_training_step(torch, tmp_path):
     assert "1.000x" in bench("compare.py", tmp_path / "a.json", tmp_path / "a.json")
 
 
+def test_a_training_step_of_an_accelerated_model(torch):
+    rows = json.loads(bench("bench_accelerate.py", "--nets", "lenet5", "--pairs", 2, "--json"))["rows"]
+    assert [row["name"] for row in rows] == ["lenet5 B128 preserve", "lenet5 B128 channels_last"]
+    assert all(row["best torch"]["b"] > 0 for row in rows)
+
+
 def test_memory_and_profile_of_a_training_step(torch):
     found = json.loads(bench("bench_train.py", "--nets", "lenet5", "--memory", "--json"))["lenet5"]
     assert all(values["resident"] > 0 for values in found.values())

@@ -153,3 +153,16 @@ def test_an_input_that_is_no_batch_of_maps(torch, accelerate):
     assert model(torch.ones(2, 4).double().float()).shape == (2, 3)
     with pytest.raises(TypeError):
         model(None)
+
+
+def test_gradients_of_activations_have_the_order_of_the_activations(torch, accelerate):
+    """Grad-CAM: the gradient of a feature map is looked at with view, whenever it was asked for."""
+    features, head = convolutions(torch, torch.nn.ReLU()), torch.nn.Conv2d(5, 2, 3)
+    accelerate(torch.nn.ModuleList([features, head]))
+    maps = features(torch.randn(2, 3, 12, 12))
+    seen = []
+    result = head(maps)
+    maps.register_hook(lambda g: seen.append(g.view(2, 5, -1).shape))
+    (gradient,) = torch.autograd.grad(result.sum(), maps)
+    assert seen == [(2, 5, 64)]
+    assert gradient.view(2, 5, -1).shape == (2, 5, 64)

@@ -70,6 +70,12 @@ def test_the_handle_calls_the_module(torch, accelerate, model, x):
     model.eval()
     assert torch.equal(handle(x), model(x))
     assert "5 of 6 layers" in repr(handle)
+    assert next(handle.parameters()) is model[0].weight
+    assert handle.train().training
+    with pytest.raises(AttributeError, match="has no attribute 'missing'"):
+        handle.missing  # noqa: B018
+    with pytest.raises(AttributeError):
+        copy.copy(handle).__missing__  # noqa: B018
 
 
 def test_twice(torch, accelerate, model, x):

@@ -15,15 +15,13 @@ import torch
 
 from pyconv._backend import core
 from pyconv.interop.torch.gate import tensor_obstacle, transforming
-from pyconv.interop.torch.memory import array, tensor
+from pyconv.interop.torch.memory import array, is_channels_last, tensor
 from pyconv.ops.conv import Conv
 from pyconv.ops.conv_transpose import ConvTranspose
 from pyconv.tensor import Context, Op
 
 #: The place of an output among what an operation saves; it then saves nothing else.
 _OUTPUT = -1
-#: The nodes whose backward pass reads channels-last gradients without reordering them.
-_OURS = ("BridgeBackward", "InPlaceBackward")
 _PIXEL_MAJOR = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
 
 
@@ -34,13 +32,13 @@ class Call:
     a ShapeError, TypeError, ValueError or RuntimeError if pyconv cannot do it.
     """
 
-    __slots__ = ("arrays", "attrs", "channels_last", "constants", "context", "count", "gx_channels_last", "inplace",
+    __slots__ = ("arrays", "attrs", "channels_last", "constants", "context", "count", "inplace", "keeps_gx",
                  "kept", "op", "places", "reference", "tensors")
 
     def __init__(self, op: type[Op], attrs: dict[str, Any], tensors: tuple[Any, ...], channels_last: bool,
                  reference: Callable[..., Any], count: Callable[[str], None],
                  constants: tuple[Any, ...] = (), inplace: bool = False) -> None:
-        self.inplace, self.gx_channels_last = inplace, channels_last
+        self.inplace = inplace
         self.op, self.attrs, self.channels_last = op, attrs, channels_last
         self.reference, self.count, self.constants = reference, count, len(constants)
         self.tensors = tensors
@@ -53,8 +51,7 @@ class Call:
     def apply(self) -> Any:
         """Run it, with a node only where a gradient is wanted: without one the call is cheaper by half."""
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in self.tensors):
-            producer = type(self.tensors[0].grad_fn).__name__
-            self.gx_channels_last = self.channels_last or producer in _OURS
+            self.keeps_gx = self.channels_last or is_channels_last(self.tensors[0])
             return (InPlace if self.inplace else Bridge).apply(self, *self.tensors)
         if not self.inplace:
             return self.run()
@@ -79,10 +76,7 @@ class Call:
         return tensor(y)
 
     def backward(self, g: np.ndarray, saved: Sequence[Any], needs: tuple[bool, ...]) -> list[Any]:
-        """One gradient per tensor from that of the output.
-
-        The input's has the memory order of the forward pass, but that of the kernels if pyconv is to read it.
-        """
+        """One gradient per tensor from that of the output; the input's in the memory order of input or output."""
         context = self.context
         context.needs = needs + (False,) * self.constants
         context.saved = tuple([kept if place is None else array(saved[place])
@@ -94,8 +88,8 @@ class Call:
         finally:
             context.saved = None
         found = [None if g is None or not need else g for g, need in zip(gradients[:len(needs)], needs, strict=True)]
-        if found[0] is not None and not self.gx_channels_last:
-            found[0] = _c_order(found[0])
+        if found[0] is not None and not self.keeps_gx:
+            found[0] = _c_order(found[0])  # whoever looks at it may call view
         return [None if g is None else tensor(g) for g in found]
 
     def differentiable(self, gy: Any, tensors: Sequence[Any], needs: tuple[bool, ...]) -> list[Any]:

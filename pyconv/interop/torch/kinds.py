@@ -197,7 +197,7 @@ class FullyConnected(Kind):
 class Rectifier(Kind):
     """ReLU, also in place, on tensors that are large enough for the memory of its results to matter."""
 
-    least = 1 << 17  # elements: below, PyTorch's call is cheaper than ours, and its memory is in the caches
+    least = 1 << 15  # elements: below, PyTorch's call is cheaper than ours, and wakes none of its threads
 
     def call(self, module: Any, x: Any, layer: Any, last: bool | None) -> Prepared:
         if x.numel() < self.least:
