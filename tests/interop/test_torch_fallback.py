@@ -166,6 +166,20 @@ def test_batched_gradients(torch, accelerate, conv, x):
     assert only_reason(handle).startswith("the gradient has no memory that numpy can see")
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_backward_pass_under_vmap(torch, accelerate, conv, x):
+    plain = copy.deepcopy(conv)
+    handle = accelerate(conv)
+    x.requires_grad_()
+    gradients = torch.randn(3, 2, 4, 6, 6)
+    found = []
+    for layer in (conv, plain):
+        y = layer(x)
+        found.append(torch.vmap(lambda g, y=y: torch.autograd.grad(y, x, g, retain_graph=True)[0])(gradients))
+    assert torch.allclose(*found, atol=1e-4)
+    assert only_reason(handle) == "the backward pass is transformed by torch.func"
+
+
 def test_subclasses_sparse_and_negated_tensors(torch, accelerate, x):
     class Marked(torch.Tensor):
         pass
