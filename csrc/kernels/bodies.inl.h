@@ -7,6 +7,7 @@
 #include "kernels/grouped.inl.h"
 #include "kernels/grouped_grad.inl.h"
 #include "kernels/winograd.inl.h"
+#include "kernels/trig.inl.h"
 #include "kernels/elementwise.inl.h"
 #include "kernels/activation.inl.h"
 #include "kernels/parametric.inl.h"

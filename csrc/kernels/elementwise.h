@@ -7,7 +7,7 @@
 
 namespace pyconv {
 
-// One float32 loop per operation; null where the reference loop serves (sin, cos). Operands are float32
+// One float32 loop per operation; null where the reference loop serves (logical ones). Operands are float32
 // but for results of comparisons and the condition of where, which are bytes of 0 or 1.
 struct ElementwiseKernels {
   MapLoop unary[static_cast<int>(Unary::kCount)];

@@ -210,6 +210,8 @@ constexpr ElementwiseKernels elementwise_kernels() {
   u(Unary::kFloor, &unary_loop<floor>);
   u(Unary::kCeil, &unary_loop<ceil>);
   u(Unary::kRound, &unary_loop<round_nearest>);
+  u(Unary::kSin, &trig_loop<0, false, false>);
+  u(Unary::kCos, &trig_loop<1, false, false>);
   u(Unary::kSigmoid, &unary_loop<sigmoid>);
   u(Unary::kTanh, &unary_loop<tanh>);
   const auto b = [&k](Binary op, MapLoop loop) { k.binary[static_cast<int>(op)] = loop; };
@@ -218,6 +220,8 @@ constexpr ElementwiseKernels elementwise_kernels() {
   b(Binary::kMul, &binary_loop<mul>);
   b(Binary::kDiv, &binary_loop<div>);
   b(Binary::kPow, &binary_loop<pow>);
+  b(Binary::kSinGrad, &trig_loop<1, true, false>);
+  b(Binary::kCosGrad, &trig_loop<0, true, true>);
   b(Binary::kErfGrad, &binary_loop<erf_grad>);
   b(Binary::kMinimum, &binary_loop<minimum>);
   b(Binary::kMaximum, &binary_loop<maximum>);

@@ -8,6 +8,16 @@ constexpr int64_t kRowNormBlock = 2048;
 struct TwoTerms {
   Vec first, second;
 };
+// In a tree: rows may be short, and a chain of additions of doubles would take longer than the row.
+inline double tree_sum(Vec v) {
+  float lane[kLanes];
+  store(lane, v);
+  double sum[kLanes];
+  for (int i = 0; i < kLanes; ++i) sum[i] = static_cast<double>(lane[i]);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) sum[i] += sum[i + half];
+  return sum[0];
+}
 inline void join(TwoTerms& sum, const TwoTerms& t) {
   sum.first = add(sum.first, t.first);
   sum.second = add(sum.second, t.second);
@@ -25,8 +35,8 @@ inline void row_norm_sums(int64_t n, F terms, double* first, double* second) {
     }
     for (; i < end; i += kLanes) join(even, terms(i, lanes_left(i, end)));
     join(even, odd);
-    *first += sum_lanes(even.first);
-    *second += sum_lanes(even.second);
+    *first += tree_sum(even.first);
+    *second += tree_sum(even.second);
   }
 }
 

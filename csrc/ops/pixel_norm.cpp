@@ -19,6 +19,7 @@ constexpr int64_t kStretch = 65536;
 
 struct Layout {
   int64_t n, pixels, c, groups, per_group, step, cuts;
+  int64_t fold;  // pixels that the kernels take as one row: few channels would leave vectors unused
 
   explicit Layout(const GroupNormShape& s)
       : n(s.x[0]),
@@ -27,7 +28,8 @@ struct Layout {
         groups(s.rows / s.x[0]),
         per_group(c / groups),
         step(std::max<int64_t>(1, ceil_div(pixels, ceil_div(pixels * c, kStretch)))),
-        cuts(ceil_div(pixels, step)) {}
+        cuts(ceil_div(pixels, step)),
+        fold(c < 32 ? 16 : 1) {}
   int64_t rows(int64_t cut) const { return std::min(step, pixels - cut * step); }
   int64_t offset(int64_t sample, int64_t cut) const { return (sample * pixels + cut * step) * c; }
 };
@@ -42,8 +44,30 @@ struct ChannelTotals {
     rows = count;
     first.assign(static_cast<size_t>(l.c), 0.0);
     second.assign(static_cast<size_t>(l.c), 0.0);
-    std::vector<float> partial(static_cast<size_t>(2 * l.c));
-    const ChannelSums args{x, gy, count, l.c, l.c, shift.data(), partial.data(), first.data(), second.data()};
+    const int64_t wide = l.fold * l.c, folded = count / l.fold, done = folded * wide;
+    std::vector<double> wide_first(static_cast<size_t>(wide), 0.0), wide_second(wide_first);
+    sums(x, gy, folded, wide, repeated(shift, l.fold), wide_first.data(), wide_second.data());
+    for (int64_t i = 0; i < wide; ++i) {
+      first[i % l.c] += wide_first[i];
+      second[i % l.c] += wide_second[i];
+    }
+    sums(x + done, gy ? gy + done : nullptr, count - folded * l.fold, l.c, shift, first.data(),
+         second.data());
+  }
+
+  static std::vector<float> repeated(const std::vector<float>& v, int64_t times) {
+    std::vector<float> out;
+    out.reserve(v.size() * static_cast<size_t>(times));
+    for (int64_t i = 0; i < times; ++i) out.insert(out.end(), v.begin(), v.end());
+    return out;
+  }
+
+ private:
+  static void sums(const float* x, const float* gy, int64_t rows, int64_t channels,
+                   const std::vector<float>& shift, double* first, double* second) {
+    if (rows == 0) return;
+    std::vector<float> partial(static_cast<size_t>(2 * channels));
+    const ChannelSums args{x, gy, rows, channels, channels, shift.data(), partial.data(), first, second};
     kernels().norm.sums(&args);
   }
 };
@@ -126,9 +150,23 @@ struct ChannelFactors {
       }
     }
   }
+  // For rows of several pixels.
+  void repeat(int64_t times) {
+    if (times > 1)
+      for (auto* v : {&center, &scale, &offset, &gain}) *v = ChannelTotals::repeated(*v, times);
+  }
   void map(const Layout& l, const float* x, const float* gy, int64_t rows, float* y, bool streaming) const {
+    const int64_t folded = rows / l.fold, done = folded * l.fold * l.c;
+    map_rows(x, gy, folded, l.fold * l.c, y, streaming);
+    map_rows(x + done, gy ? gy + done : nullptr, rows - folded * l.fold, l.c, y + done, streaming);
+  }
+
+ private:
+  void map_rows(const float* x, const float* gy, int64_t rows, int64_t channels, float* y,
+                bool streaming) const {
+    if (rows == 0) return;
     const ChannelMap args{x, gy,   gain.data(), center.data(), scale.data(), offset.data(),
-                          y, rows, l.c,         l.c,           streaming};
+                          y, rows, channels,    channels,      streaming};
     kernels().norm.map(&args);
   }
 };
@@ -172,6 +210,7 @@ void pixel_norm_forward(const GroupNormShape& s, const GroupNormForward& call, c
         for (int64_t i = 0; i < l.cuts; ++i) totals[n * l.cuts + i] = ChannelTotals();
         factors[n] = ChannelFactors(l.c);
         factors[n].forward(l, call, n);
+        factors[n].repeat(l.fold);
       },
       [&](int64_t n, int64_t cut) {
         const int64_t at = l.offset(n, cut);
@@ -210,6 +249,7 @@ void pixel_norm_backward(const GroupNormShape& s, const GroupNormBackward& call,
         if (!out) return;
         factors[n] = ChannelFactors(l.c);
         factors[n].backward(l, call, n, sum);
+        factors[n].repeat(l.fold);
       },
       [&](int64_t n, int64_t cut) {
         const int64_t at = l.offset(n, cut);

@@ -58,6 +58,18 @@ def test_error_over_a_dense_sweep(name: str, isa: str):
     assert error[worst] <= LIMITS[name], f"{error[worst]:.3f} ULP at {x[worst]!r}"
 
 
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_error_near_the_zeros_and_the_end_of_the_fast_reduction(name: str, isa: str):
+    """Floats next to multiples of pi / 2, where all but the last digits of the argument cancel, up to 2e6."""
+    turns = np.arange(0, 1_300_000, 7, dtype=np.float64) * (math.pi / 2)
+    x = turns.astype(np.float32)
+    x = np.concatenate([x, np.nextafter(x, np.float32(np.inf)), -x, np.linspace(999_990, 1_000_010, 400)])
+    x = x.astype(np.float32)
+    error = errors(core.unary(name, x, False), getattr(np, name)(x.astype(np.float64)))
+    worst = int(error.argmax())
+    assert error[worst] <= LIMITS[name], f"{error[worst]:.3f} ULP at {x[worst]!r}"
+
+
 def _powers(count: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
     bits = rng.integers(0, 2**32, (2, count), dtype=np.uint64).astype(np.uint32).view(np.float32)
