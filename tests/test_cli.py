@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "bench", "doctor", "selftest")
+COMMANDS = ("train", "predict", "evaluate", "summary", "export", "bench", "doctor", "selftest")
 RUN_FILES = {"weights.safetensors", "config.json", "history.csv", "curves.png", "filters.png", "confusion.png"}
 
 
@@ -207,6 +207,37 @@ def test_predict_for_people(trained, tmp_path):
     assert re.fullmatch(r".*1-inverted.png: \d \(dark on a bright ground: inverted\)", lines[0])
     assert re.match(r"  \d +\d+\.\d %", lines[1])
     assert len(lines) == 11
+
+
+# --- export -------------------------------------------------------------------------------------
+def test_export_writes_what_runs(trained, tmp_path):
+    pytest.importorskip("onnx", reason="the package onnx is not installed")
+    from pyconv.interop.onnx import load
+    from pyconv.train.run import load_run
+
+    found = document(pyconv("export", trained[0], "--output", "net.onnx", "--dynamic-batch", "--json", cwd=tmp_path))
+    assert found["input"] == ["batch", 1, 32, 32]
+    assert found["bytes"] == (tmp_path / "net.onnx").stat().st_size
+    loaded, (model, _) = load(tmp_path / "net.onnx"), load_run(trained[0])
+    images = np.random.default_rng(0).standard_normal((3, 1, 32, 32)).astype(np.float32)
+    np.testing.assert_allclose(loaded(images).array, model(type(loaded(images))(images)).detach().array, rtol=1e-4, atol=1e-5)
+    text = pyconv("export", "lenet5", "--weights", trained[0] / "weights.safetensors", "--output", "two.onnx",
+                  cwd=tmp_path).stdout
+    assert re.fullmatch(r"two.onnx: lenet5, input 1 x 1 x 32 x 32, opset 18, \d+ nodes, \d+ weights, [\d,]+ bytes\n", text)
+
+
+@pytest.mark.parametrize(("options", "match"), [
+    (("lenett5", "--output", "x"), r"unknown run folder or model 'lenett5': did you mean 'lenet5'\?"),
+    (("lenet5",), r"--output"),
+    (("lenet5", "--output", "x", "--opset", "3"), r"opset_version is 3, expected 18 to"),
+    (("lenet5", "--output", "x", "--input-size", "1", "2", "2"), r"conv1 \(Conv2d\)"),
+    (("lenet5", "--output", "x", "--weights", "nothing.safetensors"), r"nothing.safetensors: no such file"),
+    ((".", "--output", "x"), r"config.json"),
+    (("lenet5", "--output", "no/folder/x"), r"no such file"),
+])
+def test_export_mistakes(tmp_path, options, match):
+    pytest.importorskip("onnx", reason="the package onnx is not installed")
+    assert re.search(match, mistake("export", *options, cwd=tmp_path))
 
 
 # --- summary, doctor ----------------------------------------------------------------------------

@@ -92,6 +92,25 @@ MODELS = {
     "batch_norm1d": (lambda: nn.BatchNorm1d(5), [x(4, 5)]),
     "batch_norm2d plain": (lambda: nn.BatchNorm2d(5, affine=False), [x(2, 5, 3, 3)]),
     "batch_norm3d": (lambda: nn.BatchNorm3d(2), [x(2, 2, 3, 4, 3)]),
+    "instance_norm": (lambda: nn.InstanceNorm2d(3, affine=True), [x(2, 3, 5, 4)]),
+    "instance_norm tracked": (lambda: nn.InstanceNorm2d(3, track_running_stats=True), [x(2, 3, 5, 4)]),
+    "group_norm": (lambda: nn.GroupNorm(2, 6), [x(2, 6, 5, 4)]),
+    "layer_norm": (lambda: nn.LayerNorm((5, 4)), [x(2, 6, 5, 4)]),
+    "layer_norm plain": (lambda: nn.LayerNorm(4, elementwise_affine=False), [x(2, 6, 4)]),
+    "rms_norm": (lambda: nn.RMSNorm(4), [x(2, 6, 4)]),
+    "local_response_norm": (lambda: nn.LocalResponseNorm(5, 0.01, 0.6, 2.0), [x(2, 7, 5, 4)]),
+    **{f"interpolate {mode} {options}": (lambda mode=mode, options=options: Fn(
+        lambda a: F.interpolate(a, mode=mode, **options)), [x(1, 2, 6, 5)])
+       for mode, options in [
+           ("nearest", {"scale_factor": 2}), ("nearest", {"size": (7, 3)}), ("nearest-exact", {"size": (9, 8)}),
+           ("bilinear", {"scale_factor": 2}), ("bilinear", {"size": (4, 9), "align_corners": True}),
+           ("bilinear", {"scale_factor": 1.5}), ("bicubic", {"size": (12, 10)}),
+           ("bilinear", {"size": (3, 2), "antialias": True}), ("area", {"size": (3, 5)})]},
+    "upsample 1d": (lambda: nn.Upsample(scale_factor=3, mode="linear"), [x(2, 3, 5)]),
+    "grid_sample": (lambda: Fn(lambda a, g: F.grid_sample(a, g.tanh(), align_corners=False)), [x(2, 3, 5, 4), x(2, 3, 6, 2)]),
+    "pixel_shuffle": (lambda: nn.Sequential(nn.PixelShuffle(2), nn.PixelUnshuffle(2)), [x(2, 8, 4, 6)]),
+    "lp_pool": (lambda: nn.LPPool2d(2, 2), [x(2, 3, 6, 4)]),
+    "reflection pad": (lambda: nn.ReflectionPad2d(2), [x(1, 2, 5, 4)]),
     "linear": (lambda: nn.Linear(7, 3), [x(4, 7)]),
     "linear 3d": (lambda: nn.Linear(7, 3, bias=False), [x(2, 4, 7)]),
     "dropout": (lambda: nn.Sequential(nn.Dropout(0.5), nn.Linear(3, 2), nn.Dropout1d()), [x(2, 4, 3)]),
@@ -200,7 +219,8 @@ def test_opsets(opset):
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet block", "conv1d", "adaptive_avg_pool2d", "flatten", "batch_norm2d plain",
-                                  "softmax", "linear 3d", "activation GELU"])
+                                  "softmax", "linear 3d", "activation GELU", "group_norm", "layer_norm",
+                                  "instance_norm", "pixel_shuffle", "upsample 1d"])
 def test_a_batch_of_any_size(name):
     model, arrays = made(name)
     proto = export(model, arrays[0], None, dynamic_axes={"input": {0: "n"}, "output": {0: "n"}})

@@ -121,6 +121,103 @@ def batch_norm(s: Step) -> Any:
     return s.node("BatchNormalization", s.x, weight, bias, s.names[3], s.names[4], epsilon=float(a["eps"]))
 
 
+def _channels(s: Step, i: int, value: float) -> str:
+    """A vector over the channels, or a constant one where there is none."""
+    name = s.names[i]
+    return s.constant(np.full(s.inputs[0].shape[1], value), s.dtype) if name is None else name
+
+
+@form("instance_norm")
+def instance_norm(s: Step) -> Any:
+    """Each channel of each sample by its own statistics."""
+    if any(name is not None for name in s.names[3:]):
+        s.error("running statistics that are updated")
+    return s.node("InstanceNormalization", s.x, _channels(s, 1, 1), _channels(s, 2, 0), epsilon=float(s.attrs["eps"]))
+
+
+@form("group_norm")
+def group_norm(s: Step) -> Any:
+    """Groups of channels; before opset 21 as instance norm of the groups."""
+    groups, eps, shape = s.attrs["groups"], float(s.attrs["eps"]), s.inputs[0].shape
+    if s.opset >= 21:
+        return s.node("GroupNormalization", s.x, _channels(s, 1, 1), _channels(s, 2, 0), num_groups=groups, epsilon=eps)
+    rows = s.node("Reshape", s.x, s.ints([0, groups, -1]))
+    one, nought = (s.constant(np.full(groups, v), s.dtype) for v in (1, 0))
+    y = s.node("Reshape", s.node("InstanceNormalization", rows, one, nought, epsilon=eps), s.ints(shape, "reshape"))
+    for op, name in (("Mul", s.names[1]), ("Add", s.names[2])):
+        if name is not None:
+            y = s.node(op, y, s.node("Reshape", name, s.ints([shape[1], *[1] * (len(shape) - 2)])))
+    return y
+
+
+@form("layer_norm")
+def layer_norm(s: Step) -> Any:
+    """Over the last axes."""
+    axes = s.attrs["normalized_shape"]
+    weight = s.names[1] or s.constant(np.ones(axes), s.dtype)
+    return s.node("LayerNormalization", s.x, weight, s.names[2], axis=-len(axes), epsilon=float(s.attrs["eps"]))
+
+
+@form("rms_norm")
+def rms_norm(s: Step) -> Any:
+    """Over the last axes, without the mean."""
+    axes = list(range(-len(s.attrs["normalized_shape"]), 0))
+    mean = s.node("ReduceMean", s.node("Mul", s.x, s.x), s.ints(axes), keepdims=1)
+    root = s.node("Sqrt", s.node("Add", mean, s.number(s.attrs["eps"])))
+    y = s.node("Div", s.x, root)
+    return y if s.names[1] is None else s.node("Mul", y, s.names[1])
+
+
+@form("local_response_norm")
+def local_response_norm(s: Step) -> Any:
+    """Divided by a power of what the neighbours across channels amount to."""
+    a = s.attrs
+    if a["size"] % 2 == 0:
+        s.error(f"an even size ({a['size']}): ONNX has its window elsewhere")
+    return s.node("LRN", s.x, size=a["size"], alpha=float(a["scale"] * a["size"]), beta=float(a["beta"]),
+                  bias=float(a["k"]))
+
+
+@form("interpolate")
+def interpolate(s: Step) -> Any:
+    """Another size."""
+    a, spatial = s.attrs, len(s.attrs["size"])
+    attrs: dict[str, Any] = {"axes": list(range(2, spatial + 2))}
+    if a["mode"] in ("nearest", "nearest-exact"):
+        exact = a["mode"] == "nearest-exact"
+        attrs.update(mode="nearest", nearest_mode="round_prefer_ceil" if exact else "floor",
+                     coordinate_transformation_mode="half_pixel" if exact else "asymmetric")
+    else:
+        attrs.update(mode=a["mode"], antialias=int(a["antialias"]),
+                     coordinate_transformation_mode="align_corners" if a["align_corners"] else "half_pixel")
+        if a["mode"] == "cubic":
+            attrs.update(cubic_coeff_a=-0.5 if a["antialias"] else -0.75)
+        if a["antialias"]:
+            attrs.update(exclude_outside=1)
+    if a["factors"]:
+        return s.node("Resize", s.x, None, s.constant(a["factors"], np.float32), None, **attrs)
+    return s.node("Resize", s.x, None, None, s.ints(a["size"]), **attrs)
+
+
+@form("grid_sample")
+def grid_sample(s: Step) -> Any:
+    """Values at points."""
+    mode = s.attrs["mode"]
+    if s.opset >= 20:
+        mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+    elif len(s.inputs[0].shape) == 5:
+        s.error("volumes need opset_version 20")
+    return s.node("GridSample", s.x, s.names[1], mode=mode, padding_mode=s.attrs["padding_mode"],
+                  align_corners=int(s.attrs["align_corners"]))
+
+
+@form("rearrange")
+def rearrange(s: Step) -> Any:
+    """Axes split, permuted and merged."""
+    y = s.node("Transpose", s.node("Reshape", s.x, s.ints(s.attrs["split"], "reshape")), perm=list(s.attrs["order"]))
+    return s.node("Reshape", y, s.ints(s.attrs["shape"], "reshape"))
+
+
 @form("softmax")
 def softmax(s: Step) -> Any:
     """Softmax or its logarithm along an axis."""

@@ -14,10 +14,11 @@ from pyconv.interop.onnx.operators import (
     pool,
     reduce,
     resize,
+    sample,
     shape,
 )
 
 __all__ = [
     "activation", "arithmetic", "control", "conv", "create", "indexing", "layout", "logic", "matmul",
-    "norm", "pool", "reduce", "resize", "shape",
+    "norm", "pool", "reduce", "resize", "sample", "shape",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyconv.interop.onnx.operators.broadcast import broadcast_shape
 from pyconv.interop.onnx.registry import Call, numpy, operator
+from pyconv.ops import activation as A
 from pyconv.ops import elementwise as E
 from pyconv.ops.softmax import log_softmax, softmax
 from pyconv.tensor import Tensor
@@ -39,7 +40,7 @@ def tanh(at: Call, x: Any) -> Any:
 @operator("LeakyRelu")
 def leaky_relu(at: Call, x: Any) -> Any:
     """x, below 0 alpha x."""
-    return E.relu(x) + _negative(x) * at["alpha"]
+    return A.leaky_relu(x, at["alpha"])
 
 
 @operator("PRelu")
@@ -57,7 +58,7 @@ def prelu(at: Call, x: Any, slope: Any) -> Any:
 @operator("Elu")
 def elu(at: Call, x: Any) -> Any:
     """x, below 0 alpha (e^x - 1)."""
-    return E.relu(x) + E.expm1(_negative(x)) * at["alpha"]
+    return A.elu(x, at["alpha"])
 
 
 @operator("Selu")
@@ -90,7 +91,7 @@ def hard_sigmoid(at: Call, x: Any) -> Any:
 @operator("HardSwish")
 def hard_swish(at: Call, x: Any) -> Any:
     """x times (x / 6 + 1 / 2 limited to [0, 1])."""
-    return x * E.clamp(x * (1 / 6) + 0.5, 0, 1)
+    return A.hardswish(x)
 
 
 @operator("Softplus")
@@ -102,27 +103,25 @@ def softplus(at: Call, x: Any) -> Any:
 @operator("Mish")
 def mish(at: Call, x: Any) -> Any:
     """x tanh(softplus(x))."""
-    return x * E.tanh(softplus(at, x))
+    return A.mish(x)
 
 
 @operator("Softsign")
 def softsign(at: Call, x: Any) -> Any:
     """x / (1 + |x|)."""
-    return x / (E.abs(x) + 1.0)
+    return A.softsign(x)
 
 
 @operator("Swish")
 def swish(at: Call, x: Any) -> Any:
     """x sigmoid(alpha x)."""
-    return x * E.sigmoid(x * at["alpha"])
+    return A.swish(x, at["alpha"])
 
 
 @operator("Gelu")
 def gelu(at: Call, x: Any) -> Any:
     """x times the normal distribution function, or its approximation by a tanh."""
-    if at.choice("approximate", "none", "tanh") == "none":
-        return x * (E.erf(x * math.sqrt(0.5)) + 1.0) * 0.5
-    return x * (E.tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1.0) * 0.5
+    return A.gelu(x, at.choice("approximate", "none", "tanh"))
 
 
 @operator("Shrink")

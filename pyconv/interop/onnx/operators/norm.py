@@ -11,9 +11,11 @@ from pyconv.interop.onnx.operators.broadcast import broadcast_shape
 from pyconv.interop.onnx.proto import dtype_of
 from pyconv.interop.onnx.registry import Call, numpy, operator
 from pyconv.ops import elementwise as E
+from pyconv.ops import group_norm as G
 from pyconv.ops import norm as N
 from pyconv.ops import reduce as R
 from pyconv.ops.join import pad
+from pyconv.ops.lrn import local_response_norm
 from pyconv.tensor import FLOATS, Tensor
 
 
@@ -61,28 +63,13 @@ def _training(x: Tensor, scale: Tensor, b: Tensor, running: list[Tensor], eps: f
     return (y, *(m.to(d) for m, d in zip(moved, dtypes, strict=True)))
 
 
-def _in_groups(x: Tensor, groups: int, eps: float) -> Any:
-    """Each sample's groups of channels with mean 0 and variance 1."""
-    if math.prod(x.shape) == 0:
-        return x
-    rows = x.reshape((1, x.shape[0] * groups, math.prod(x.shape[1:]) // groups))
-    # Batch norm would refuse a single value, whose deviation is 0.
-    mean = R.mean(rows, 2, True)
-    centred = rows - mean
-    return (centred * E.rsqrt(R.mean(E.square(centred), 2, True) + eps)).reshape(tuple(x.shape))
-
-
-def _per_channel(v: Tensor, rank: int) -> Tensor:
-    return v.reshape((v.shape[0], *(1,) * (rank - 2)))
-
-
 @operator("InstanceNormalization")
 def instance_norm(at: Call, x: Any, scale: Any, b: Any) -> Any:
     """Each channel of each sample by its own statistics."""
     if x.ndim < 3:
         at.error(f"input has {x.ndim} axes, expected at least 3")
     _vectors(at, x.shape[1], scale, b)
-    return _in_groups(x, x.shape[1], _epsilon(at)) * _per_channel(scale, x.ndim) + _per_channel(b, x.ndim)
+    return G.group_norm(x, x.shape[1], scale, b, _epsilon(at))
 
 
 @operator("GroupNormalization")
@@ -93,14 +80,13 @@ def group_norm(at: Call, x: Any, scale: Any, b: Any) -> Any:
     groups, channels = at["num_groups"], x.shape[1]
     if groups < 1 or channels % groups:
         at.error(f"num_groups is {groups}, expected a divisor of the {channels} channels")
-    y = _in_groups(x, groups, _epsilon(at))
     if at.node.schema.since >= 21:
         _vectors(at, channels, scale, b)
     else:
         _vectors(at, groups, scale, b)
         repeat = np.arange(channels) // (channels // groups)
         scale, b = scale.index_select(0, repeat), b.index_select(0, repeat)
-    return y * _per_channel(scale, x.ndim) + _per_channel(b, x.ndim)
+    return G.group_norm(x, groups, scale, b, _epsilon(at))
 
 
 def _stash(at: Call, x: Tensor) -> Any:
@@ -117,6 +103,9 @@ def layer_norm(at: Call, x: Any, scale: Any, b: Any = None) -> Any:
     for name, v in (("Scale", scale), ("B", b)):
         if v is not None and broadcast_shape(at, (x.shape, v.shape), x.dtype) != tuple(x.shape):
             at.error(f"{name} has shape {tuple(v.shape)}, which does not broadcast to {tuple(x.shape)}")
+    last = tuple(x.shape[axes[0]:])
+    if len(at.node.outputs) == 1 and tuple(scale.shape) == last and (b is None or tuple(b.shape) == last):
+        return G.layer_norm(x, last, scale, b, _epsilon(at))
     mean = R.mean(x, axes, True)
     centred = x - mean
     inverse = E.rsqrt(R.mean(E.square(centred), axes, True) + _epsilon(at))
@@ -130,6 +119,9 @@ def rms_norm(at: Call, x: Any, scale: Any) -> Any:
     axes = tuple(range(at.axis(at["axis"], x.ndim), x.ndim))
     if broadcast_shape(at, (x.shape, scale.shape), x.dtype) != tuple(x.shape):
         at.error(f"scale has shape {tuple(scale.shape)}, which does not broadcast to {tuple(x.shape)}")
+    last = tuple(x.shape[axes[0]:])
+    if tuple(scale.shape) == last:
+        return G.rms_norm(x, last, scale, _epsilon(at))
     return x * E.rsqrt(R.mean(E.square(x), axes, True) + _epsilon(at)) * scale
 
 
@@ -140,6 +132,8 @@ def lrn(at: Call, x: Any) -> Any:
     if x.ndim < 2 or not 1 <= size < 2**31:
         at.error(f"X has {x.ndim} axes and size is {size}, expected at least 2 and 1")
     channels = x.shape[1]
+    if size % 2 and x.ndim > 2:  # of an even size ONNX takes one more behind, our operation one more in front
+        return local_response_norm(x, size, at["alpha"], at["beta"], at["bias"])
     before, after = min((size - 1) // 2, channels), min(size - 1 - (size - 1) // 2, channels)
     if before + after + 1 > 4096:
         at.error(f"size is {size}, expected at most 4096 neighbours that exist")
