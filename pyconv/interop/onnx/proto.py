@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
-try:
-    import onnx
-    from onnx import defs
-except ImportError as error:
-    raise ImportError(f"pyconv.interop.onnx needs the package onnx: pip install pyconv[onnx] ({error})") from error
+import onnx
+from onnx import defs
 
 __all__ = ["DTYPES", "HALF", "MAX_DEPTH", "MAX_NODES", "MAX_OPSET", "MAX_RANK", "MIN_OPSET", "OnnxError", "check_texts", "defs",
            "dtype_of", "elem_type", "onnx", "shown"]
