@@ -11,6 +11,7 @@ void bind_conv(pybind11::module_& m);
 void bind_gemm(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_activation(pybind11::module_& m);
+void bind_pointwise_loss(pybind11::module_& m);
 void bind_reduce(pybind11::module_& m);
 void bind_layout(pybind11::module_& m);
 void bind_indexing(pybind11::module_& m);

@@ -55,6 +55,7 @@ PYBIND11_MODULE(_core, m) {
   bind_gemm(m);
   bind_elementwise(m);
   bind_activation(m);
+  bind_pointwise_loss(m);
   bind_reduce(m);
   bind_layout(m);
   bind_indexing(m);

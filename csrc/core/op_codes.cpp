@@ -49,6 +49,8 @@ const char* const kActivationNames[] = {"leaky_relu", "elu",        "elu_of_inpu
 
 const char* const kParametricNames[] = {"prelu", "swish"};
 
+const char* const kPointwiseLossNames[] = {"square", "absolute", "huber", "bce", "bce_logits"};
+
 const char* const kReductionNames[] = {"sum",    "mean",   "var", "amax", "amin",
                                        "argmax", "argmin", "any", "all"};
 

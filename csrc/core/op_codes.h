@@ -60,6 +60,14 @@ constexpr int kActivationParams = 3;
 // Activations with a learned number, one for all or one per channel.
 enum class Parametric : int { kPrelu, kSwish, kCount };
 
+// Losses of an input x and a target t of one shape.
+enum class PointwiseLoss : int {
+  kSquare, kAbsolute,
+  kHuber,  // (delta, divisor)
+  kBce, kBceLogits,
+  kCount
+};
+
 enum class Reduction : int { kSum, kMean, kVar, kAmax, kAmin, kArgmax, kArgmin, kAny, kAll, kCount };
 // clang-format on
 
@@ -68,6 +76,7 @@ extern const char* const kBinaryNames[static_cast<int>(Binary::kCount)];
 extern const char* const kTernaryNames[static_cast<int>(Ternary::kCount)];
 extern const char* const kActivationNames[static_cast<int>(Activation::kCount)];
 extern const char* const kParametricNames[static_cast<int>(Parametric::kCount)];
+extern const char* const kPointwiseLossNames[static_cast<int>(PointwiseLoss::kCount)];
 extern const char* const kReductionNames[static_cast<int>(Reduction::kCount)];
 
 }  // namespace pyconv

@@ -11,6 +11,7 @@
 #include "kernels/elementwise.inl.h"
 #include "kernels/activation.inl.h"
 #include "kernels/parametric.inl.h"
+#include "kernels/pointwise_loss.inl.h"
 #include "kernels/reduce.inl.h"
 #include "kernels/layout.inl.h"
 #include "kernels/pool.inl.h"

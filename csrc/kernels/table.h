@@ -10,6 +10,7 @@
 #include "kernels/lrn.h"
 #include "kernels/norm.h"
 #include "kernels/optim.h"
+#include "kernels/pointwise_loss.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
@@ -26,6 +27,7 @@ struct KernelTable {
   GroupedKernels grouped;
   ElementwiseKernels elementwise;
   ActivationKernels activation;
+  PointwiseLossKernels pointwise_loss;
   ReduceKernels reduce;
   LayoutKernels layout;
   PoolKernels pool;

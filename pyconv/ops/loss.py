@@ -72,6 +72,69 @@ def _positive(op: str, argument: str, value: Any, *, zero: bool = False) -> floa
     return x
 
 
+class PointwiseLoss(Op):
+    """Losses of an input and a target of one shape, summed or averaged in the same pass over them.
+
+    ``kind`` names the kernel, ``params`` are its numbers. The gradient is one pass, too.
+    """
+
+    name = "pointwise_loss"
+
+    @staticmethod
+    def infer(shapes: Sequence[Any], *, kind: str, params: tuple[float, ...], reduction: str) -> Record:
+        """One loss per element, or a scalar."""
+        return Record((shapes[0] if reduction == "none" else (),))
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, target: Array, *, kind: str, params: tuple[float, ...],
+                reduction: str) -> Array:
+        """The losses, or their sum in double; the mean of nothing is NaN."""
+        ctx.save(x, target)
+        if reduction == "none":
+            return core.pointwise_loss_forward(kind, x, target, params, ctx.channels_last)
+        total = core.pointwise_loss_sum(kind, x, target, params)
+        if reduction == "mean":
+            total = total / x.size if x.size else np.nan
+        return np.asarray(total, x.dtype)
+
+    @staticmethod
+    def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
+        """gx = gy d loss / dx; the target's is its negative, except for cross-entropies."""
+        x, target = ctx.saved or ()
+        kind, reduction = ctx.attrs["kind"], ctx.attrs["reduction"]
+        scale = 1.0
+        if reduction != "none":
+            scale = float(gy) / (x.size if reduction == "mean" and x.size else 1)
+        want_x, want_target = ctx.needs
+        symmetric = kind not in ("bce", "bce_logits")
+        gx = gt = None
+        if want_x or symmetric:
+            given = gy if reduction == "none" else None
+            gx = core.pointwise_loss_backward(kind, given, scale, x, target, ctx.attrs["params"])
+        if want_target:
+            gt = core.unary("neg", gx, True) if gx is not None and symmetric else core.binary(
+                "mul", gy if reduction == "none" else scale, _slope_of_target(kind, x), True)
+        return gx if want_x else None, gt
+
+
+def _slope_of_target(kind: str, x: Array) -> Array:
+    """d cross-entropy / d target: log(1 - x) - log x, logarithms at least -100; for logits that is -x."""
+    if kind == "bce_logits":
+        return core.unary("neg", x, True)
+    low = core.binary("maximum", core.unary("log", x, True), -100.0, True)
+    high = core.binary("maximum", core.unary("log1p", core.unary("neg", x, True), True), -100.0, True)
+    return core.binary("sub", high, low, True)
+
+
+def _loss(op: str, kind: str, input: Any, target: Any, reduction: str, weight: Any = None, *,
+          params: tuple[float, ...] = (), weighted_mean: bool = False) -> Any:
+    """The loss of a validated pair; with a weight the losses are needed one by one."""
+    if weight is None:
+        return apply(PointwiseLoss, input, target, kind=kind, params=params, reduction=reduction)
+    losses = apply(PointwiseLoss, input, target, kind=kind, params=params, reduction="none")
+    return _reduced(op, losses, reduction, weight, weighted_mean=weighted_mean)
+
+
 def mse_loss(
     input: Any, target: Any, size_average: None = None, reduce: None = None, reduction: str = "mean", weight: Any = None
 ) -> Any:
@@ -87,7 +150,7 @@ def mse_loss(
     check_reduction(op, reduction, size_average, reduce)
     _pair(op, input, target)
     _weight_like(op, weight, input)
-    return _reduced(op, e.square(e.sub(input, target)), reduction, weight, weighted_mean=True)
+    return _loss(op, "square", input, target, reduction, weight, weighted_mean=True)
 
 
 def l1_loss(
@@ -103,14 +166,7 @@ def l1_loss(
     check_reduction(op, reduction, size_average, reduce)
     _pair(op, input, target)
     _weight_like(op, weight, input)
-    return _reduced(op, e.abs(e.sub(input, target)), reduction, weight, weighted_mean=True)
-
-
-def _huber(input: Any, target: Any, delta: float) -> Any:
-    """d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) beyond: c (|d| - c / 2) with c = min(|d|, delta)."""
-    distance = e.abs(e.sub(input, target))
-    near = e.clamp_max(distance, delta)
-    return e.mul(near, e.sub(distance, e.mul(near, 0.5)))
+    return _loss(op, "absolute", input, target, reduction, weight, weighted_mean=True)
 
 
 def smooth_l1_loss(
@@ -127,8 +183,8 @@ def smooth_l1_loss(
     _pair(op, input, target)
     beta = _positive(op, "beta", beta, zero=True)
     if beta == 0:
-        return _reduced(op, e.abs(e.sub(input, target)), reduction)
-    return _reduced(op, e.div(_huber(input, target, beta), beta), reduction)
+        return _loss(op, "absolute", input, target, reduction)
+    return _loss(op, "huber", input, target, reduction, params=(beta, beta))
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
@@ -144,7 +200,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     check_reduction(op, reduction, None, None)
     _pair(op, input, target)
     _weight_like(op, weight, input)
-    return _reduced(op, _huber(input, target, _positive(op, "delta", delta)), reduction, weight)
+    return _loss(op, "huber", input, target, reduction, weight, params=(_positive(op, "delta", delta), 1.0))
 
 
 class _Softplus(Op):
@@ -191,10 +247,10 @@ def binary_cross_entropy_with_logits(
     op = "binary_cross_entropy_with_logits"
     check_reduction(op, reduction, size_average, reduce)
     _pair(op, input, target)
-    tail = apply(_Softplus, e.neg(input))
-    if pos_weight is not None:
-        _floats(op, pos_weight=pos_weight)
-        tail = e.mul(tail, e.add(e.mul(e.sub(pos_weight, 1.0), target), 1.0))
+    if pos_weight is None:
+        return _loss(op, "bce_logits", input, target, reduction, weight)
+    _floats(op, pos_weight=pos_weight)
+    tail = e.mul(apply(_Softplus, e.neg(input)), e.add(e.mul(e.sub(pos_weight, 1.0), target), 1.0))
     losses = e.add(e.mul(e.sub(1.0, target), input), tail)
     if losses.shape != input.shape:
         raise ShapeError(
@@ -202,41 +258,6 @@ def binary_cross_entropy_with_logits(
             f"{_text(input.shape)}"
         )
     return _reduced(op, losses, reduction, weight)
-
-
-class _BinaryCrossEntropy(Op):
-    """-(t log x + (1 - t) log(1 - x)), logarithms at least -100; the slope is (x - t) / max(x (1 - x), 1e-12)."""
-
-    name = "binary_cross_entropy"
-
-    @staticmethod
-    def infer(shapes: Sequence[Any]) -> Record:
-        return Record((shapes[0],))
-
-    @staticmethod
-    def _logarithms(x: Array, last: bool) -> tuple[Array, Array]:
-        low = core.binary("maximum", core.unary("log", x, last), -100.0, last)
-        high = core.binary("maximum", core.unary("log1p", core.unary("neg", x, last), last), -100.0, last)
-        return low, high
-
-    @staticmethod
-    def forward(ctx: Context, x: Array, target: Array) -> Array:
-        ctx.save(x, target)
-        low, high = _BinaryCrossEntropy._logarithms(x, ctx.channels_last)
-        # -(high + t (low - high))
-        difference = core.binary("mul", target, core.binary("sub", low, high, True), True)
-        return core.unary("neg", core.binary("add", high, difference, True), ctx.channels_last)
-
-    @staticmethod
-    def backward(ctx: Context, gy: Array) -> tuple[Any, ...]:
-        x, target = ctx.saved or ()
-        spread = core.binary("maximum", core.binary("mul", x, core.binary("sub", 1.0, x, True), True), 1e-12, True)
-        slope = core.binary("div", core.binary("sub", x, target, True), spread, True)
-        gx, gt = core.binary("mul", gy, slope, True), None
-        if ctx.needs[1]:
-            low, high = _BinaryCrossEntropy._logarithms(x, True)
-            gt = core.binary("mul", gy, core.binary("sub", high, low, True), True)
-        return gx, gt
 
 
 def binary_cross_entropy(
@@ -258,7 +279,7 @@ def binary_cross_entropy(
         low, high = float(reductions.amin(values)), float(reductions.amax(values))
         if not (low >= 0 and high <= 1):
             raise ValueError(f"[{op}] input reaches from {low:g} to {high:g}, expected probabilities, 0 to 1")
-    return _reduced(op, apply(_BinaryCrossEntropy, input, target), reduction, weight)
+    return _loss(op, "bce", input, target, reduction, weight)
 
 
 def kl_div(
