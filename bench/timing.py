@@ -43,13 +43,24 @@ def taken_by_others() -> float:
 
 
 LONG = 0.25  # seconds: a call of that length warms itself
+WARM = 0.03  # seconds: threads that slept may wake on one processor, and be spread only after 15 ms (Linux)
+
+
+def settle(step: float = 0.02, longest: float = 1.0) -> None:
+    """Wait until the threads of the other side have gone to sleep: OpenBLAS's wait for work, each on a core, for 0.1 s."""
+    for _ in range(round(longest / step)):
+        before = time.process_time()
+        time.sleep(step)
+        if time.process_time() - before < 0.1 * step:
+            return
 
 
 def seconds(f: Callable[[], Any], calls: int, warm: bool = True) -> float:
-    # The other side's idle threads may still spin and hold a core (OpenBLAS: tens of milliseconds).
-    time.sleep(0.06)
+    settle()
     if warm:
-        f()
+        end = time.perf_counter() + WARM
+        while time.perf_counter() < end:
+            f()
     start = time.perf_counter()
     for _ in range(calls):
         f()
