@@ -111,14 +111,21 @@ class Winograd {
       const int64_t begin = block * plan_.tiles_per_block;
       const int64_t end = std::min(grid_.tiles(), begin + plan_.tiles_per_block);
       const std::vector<TileRun> runs = grid_.runs(begin, end);
-      Planes v(planes, end - begin, source_floats()),
-          m(planes, end - begin, std::min(layout_.width, layout_.n));
-      lift(runs, v, 0);
-      for (int64_t panel = panels * part / plan_.parts; panel < panels * (part + 1) / plan_.parts; ++panel) {
-        multiply(v, end - begin, 0, depth, panel, panel_of_u(panel), at.plane_pitch(panel % layout_.panels()),
-                 m);
-        lower(panel, block, runs, m);
+      const int64_t first = panels * part / plan_.parts, last = panels * (part + 1) / plan_.parts;
+      const Groups groups{first / layout_.panels(), ceil_div(last, layout_.panels())};
+      // Groups of one panel each are transformed back together: neighbouring channels, whole lines of memory.
+      const bool together = p_.groups > 1 && layout_.panels() == 1;
+      const int64_t columns = std::min(layout_.width, layout_.n);
+      Planes v(planes, end - begin, source_floats(groups)),
+          m(planes, end - begin, together ? groups.count() * columns : columns);
+      lift(runs, groups, v, 0);
+      for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t column = together ? (panel - first) * columns : 0;
+        multiply(v, groups, end - begin, 0, depth, panel, panel_of_u(panel),
+                 at.plane_pitch(panel % layout_.panels()), m, column);
+        if (!together) lower(panel, block, runs, m);
       }
+      if (together) lower_channels(first * columns, groups.count() * columns, 0, first * columns, 0, block, runs, m);
     });
   }
 
@@ -127,11 +134,12 @@ class Winograd {
   void filter_panels() {
     const int64_t planes = grid_.planes(), depth = layout_.k;
     const int64_t step = plan_.tiles_per_block;
+    const Groups all{0, p_.groups};
     for (int64_t begin = 0; begin < grid_.tiles(); begin += step) {
       const int64_t tiles = std::min(step, grid_.tiles() - begin);
-      Planes v(planes, tiles, source_floats());
+      Planes v(planes, tiles, source_floats(all));
       parallel_ranges(tiles, kLiftTiles, [&](int64_t first, int64_t last) {
-        lift(grid_.runs(begin + first, begin + last), v, first);
+        lift(grid_.runs(begin + first, begin + last), all, v, first);
       });
       const std::vector<TileRun> runs = grid_.runs(begin, begin + tiles);
       parallel_for(p_.groups * layout_.panels(), [&](int64_t panel) {
@@ -142,7 +150,7 @@ class Winograd {
         for (int64_t d0 = 0; d0 < depth; d0 += kFilterPieceDepth) {
           const int64_t d1 = std::min(depth, d0 + kFilterPieceDepth);
           filter(panel).transform(layout_, local, d0, d1, u, pitch);
-          multiply(v, tiles, d0, d1, panel, u, pitch, m);
+          multiply(v, all, tiles, d0, d1, panel, u, pitch, m);
         }
         lower(panel, begin / step, runs, m);
       });
@@ -158,15 +166,22 @@ class Winograd {
   TileFilter filter(int64_t panel) const {
     return TileFilter(p_, grid_, strides_, weight_ + panel / layout_.panels() * strides_.group);
   }
-  int64_t source_floats() const { return p_.axis[0].taps * p_.axis[1].src_fold * grid_.source_row(); }
 
-  void lift(const std::vector<TileRun>& runs, Planes& v, int64_t first) const {
+  // The groups whose source channels a block transforms.
+  struct Groups {
+    int64_t begin, end;
+    int64_t count() const { return end - begin; }
+  };
+  int64_t source_floats(const Groups& groups) const { return groups.count() * grid_.depth(); }
+
+  void lift(const std::vector<TileRun>& runs, const Groups& groups, Planes& v, int64_t first) const {
+    const int64_t floats = groups.count() * grid_.src_floats();
     for (const TileRun& run : runs) {
       int64_t channel = 0;
       for (int64_t tz = 0; tz < p_.axis[0].taps; ++tz)
-        for (int64_t fold = 0; fold < p_.axis[1].src_fold; ++fold, channel += grid_.source_row()) {
-          TileRow row = grid_.source(run, tz, fold, 0, src_);
-          row.channels = grid_.source_row();
+        for (int64_t fold = 0; fold < p_.axis[1].src_fold; ++fold, channel += floats) {
+          TileRow row = grid_.source(run, tz, fold, groups.begin * grid_.src_floats(), src_);
+          row.channels = floats;
           source_(&v.into(row, first, channel));
         }
       first += run.count;
@@ -174,9 +189,10 @@ class Winograd {
   }
 
   // Where depth row d of a group stands among the transformed channels.
-  int64_t v_channel(int64_t group, int64_t d) const {
-    return p_.groups == 1 ? d
-                          : (d / p_.src_channels * p_.groups + group) * p_.src_channels + d % p_.src_channels;
+  int64_t v_channel(const Groups& groups, int64_t group, int64_t d) const {
+    if (p_.groups == 1) return d;
+    return (d / p_.src_channels * groups.count() + group - groups.begin) * p_.src_channels +
+           d % p_.src_channels;
   }
   // The end of the stretch from d on that is contiguous among them, not beyond d1 and kChunk.
   int64_t stretch(int64_t d, int64_t d1) const {
@@ -185,8 +201,8 @@ class Winograd {
   }
 
   // m[plane][tile][column] (+)= sum over d in [d0, d1) of v[plane][tile][d] * u[plane][d - d0][column]
-  void multiply(Planes& v, int64_t tiles, int64_t d0, int64_t d1, int64_t panel, const float* u,
-                int64_t u_plane_pitch, Planes& m) const {
+  void multiply(Planes& v, const Groups& groups, int64_t tiles, int64_t d0, int64_t d1, int64_t panel, const float* u,
+                int64_t u_plane_pitch, Planes& m, int64_t column = 0) const {
     const int64_t group = panel / layout_.panels(), local = panel % layout_.panels();
     Scratch<const float*> a(tiles);
     Scratch<float*> c(tiles);
@@ -201,11 +217,11 @@ class Winograd {
       poll_interrupt();
       for (int64_t t = 0; t < tiles; ++t) {
         a[t] = v.tile(plane, t);
-        c[t] = m.tile(plane, t);
+        c[t] = m.tile(plane, t, column);
       }
       for (int64_t d = d0; d < d1;) {
         const int64_t end = stretch(d, d1);
-        const Run run{v_channel(group, d), end - d};
+        const Run run{v_channel(groups, group, d), end - d};
         g.runs = &run;
         g.b = u + plane * u_plane_pitch + (d - d0) * g.ldb;
         g.first = d == 0;
@@ -221,28 +237,35 @@ class Winograd {
     const int64_t begin = local * layout_.width, end = begin + layout_.columns(local),
                   floats = grid_.out_floats();
     for (int64_t column = begin; column < end;) {
-      const int64_t fold = column / floats, channel = group * floats + column % floats;
       const int64_t count = std::min(floats - column % floats, end - column);
-      const auto at = [&](auto* p) { return p ? p + group * p_.out_channels + column : p; };
-      Epilogue e{};
-      e.bias = at(epilogue_.bias);
-      e.relu = epilogue_.relu;
-      e.shift = at(epilogue_.shift);
-      e.sum = at(sums_.sum(block));
-      e.sum_squares = at(sums_.sum_squares(block));
-      int64_t first = 0;
-      for (const TileRun& run : runs) {
-        TileOutput o = grid_.output(run, fold, channel, out_, epilogue_.residual);
-        o.planes = m.tile(0, first, column - begin);
-        o.tile_pitch = m.tile_pitch();
-        o.plane_pitch = m.plane_pitch();
-        o.channels = static_cast<int>(count);
-        o.epilogue = &e;
-        o.streaming = streaming_;
-        output_(&o);
-        first += run.count;
-      }
+      lower_channels(group * p_.out_channels + column, count, column / floats, group * floats + column % floats,
+                     column - begin, block, runs, m);
       column += count;
+    }
+  }
+
+  // Columns [m_column, m_column + count) of m become the channels from `channel` on of the output's row `fold`;
+  // `parameter` is the first one's place among bias and sums.
+  void lower_channels(int64_t parameter, int64_t count, int64_t fold, int64_t channel, int64_t m_column,
+                      int64_t block, const std::vector<TileRun>& runs, Planes& m) {
+    const auto at = [&](auto* p) { return p ? p + parameter : p; };
+    Epilogue e{};
+    e.bias = at(epilogue_.bias);
+    e.relu = epilogue_.relu;
+    e.shift = at(epilogue_.shift);
+    e.sum = at(sums_.sum(block));
+    e.sum_squares = at(sums_.sum_squares(block));
+    int64_t first = 0;
+    for (const TileRun& run : runs) {
+      TileOutput o = grid_.output(run, fold, channel, out_, epilogue_.residual);
+      o.planes = m.tile(0, first, m_column);
+      o.tile_pitch = m.tile_pitch();
+      o.plane_pitch = m.plane_pitch();
+      o.channels = static_cast<int>(count);
+      o.epilogue = &e;
+      o.streaming = streaming_;
+      output_(&o);
+      first += run.count;
     }
   }
 

@@ -15,10 +15,15 @@ namespace {
 constexpr int64_t kBlockFloats = 160 << 10;
 // Fewer tiles make the filter stream past too often, more are no gain.
 constexpr int64_t kMinTiles = 24, kMaxTiles = 48;
+constexpr int64_t kGroupTiles = 32;  // at least, of several groups
 constexpr int64_t kRowTile = 6;  // rows that the matrix kernel takes at a time
 // A larger transformed filter does not stay in a third-level cache while the blocks pass by. It is made piece
 // by piece, for blocks of many tiles: 512 x 512 channels on 7 x 7 pixels went from 136 to 235 GFLOP/s.
 constexpr int64_t kFilterBytes = 12 << 20;
+// So is one that leaves the second-level cache when there are few tiles to pass by: 256 x 256 channels on 14 x 14
+// pixels, batch 8, where the third level is slow (Xeon, two threads): from 400 to 520 GFLOP/s, batch 1 from 160 to
+// 270. With thousands of tiles it is a loss, 590 to 480.
+constexpr int64_t kFewTilesFilterBytes = 2 << 20, kFewTiles = 256;
 constexpr int64_t kPanelTiles = 128;
 // Weight gradient: a block's transformed tiles, in floats, and at least so many tiles that loading and
 // storing the sums costs little.
@@ -117,21 +122,28 @@ ConvPlan plan_winograd(const RowProblem& p) {
   const TileGrid grid(p, plan.tile);
   const FilterPlanes filter{PanelLayout(grid.depth(), grid.columns()), grid.planes()};
   plan.why = describe(p, grid, plan.tile, p.axis[2].taps, direct_cost(p) / winograd_cost(p));
-  const int64_t source = p.groups * grid.depth();
-  if (filter.floats() * 4 > kFilterBytes) {
+  if (filter.floats() * 4 > (grid.tiles() <= kFewTiles ? kFewTilesFilterBytes : kFilterBytes)) {
     plan.algorithm = ConvAlgorithm::kWinogradPanels;
     plan.tiles_per_block = std::min(kPanelTiles, grid.tiles());
-    plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, source) * 4;
+    plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, p.groups * grid.depth()) * 4;
     return plan;
   }
   plan.algorithm = ConvAlgorithm::kWinograd;
   const int64_t width = std::min(filter.layout.width, filter.layout.n);
-  const int64_t fitting = kBlockFloats / (grid.planes() * (source + width));
+  const auto tiles = [&](int64_t groups) { return kBlockFloats / (grid.planes() * groups * (grid.depth() + width)); };
   // A small problem is cut finer, so that the threads have something to share.
   const int64_t shared = std::max(2 * kRowTile, grid.tiles() / (kTasks / 2));
-  plan.tiles_per_block = std::min(std::clamp(fitting, kMinTiles, kMaxTiles), shared) / kRowTile * kRowTile;
-  const int64_t blocks = ceil_div(grid.tiles(), plan.tiles_per_block);
-  plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, p.groups * filter.layout.panels());
+  if (p.groups > 1) {
+    // A block works on as many groups as leave room for many tiles: each product is small.
+    int64_t groups = 1;
+    while (groups < p.groups && tiles(groups + 1) >= kGroupTiles) ++groups;
+    plan.parts = ceil_div(p.groups, groups);
+    plan.tiles_per_block = std::min(std::clamp(tiles(groups), kMinTiles, 2 * kMaxTiles), grid.tiles());
+  } else {
+    plan.tiles_per_block = std::min(std::clamp(tiles(1), kMinTiles, kMaxTiles), shared) / kRowTile * kRowTile;
+    const int64_t blocks = ceil_div(grid.tiles(), plan.tiles_per_block);
+    plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, filter.layout.panels());
+  }
   plan.workspace_bytes = p.groups * filter.floats() * 4;
   return plan;
 }
