@@ -28,6 +28,7 @@ def set_poison(on: bool) -> None: ...
 
 # --- array ---
 def empty(shape: Sequence[int], dtype: np.dtype[Any], channels_last: bool) -> Array: ...
+def owns(array: Array) -> bool: ...
 
 # --- conv ---
 class ConvShape:
@@ -296,10 +297,23 @@ def batch_norm_backward(
     gy: Array,
     saved: Array,
     weight: Array | None,
+    relu: Array | None,
     training: bool,
     want_gx: bool,
     channels_last: bool,
 ) -> tuple[Array | None, Array, Array]: ...
+def batch_norm_factors(
+    shape: NormShape,
+    x: Array,
+    running_mean: Array | None,
+    running_var: Array | None,
+    weight: Array | None,
+    bias: Array | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Array, Array]: ...
+def batch_norm_map(shape: NormShape, x: Array, factors: Array, residual: Array | None, relu: bool) -> Array: ...
 
 # --- group_norm ---
 class GroupNormShape:

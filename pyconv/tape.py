@@ -15,6 +15,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.pending import whole
 from pyconv.tensor import Array, Node, Tensor, listeners, mode, raw
 
 Edge = Any  # None, a leaf Tensor, or (Node, output number)
@@ -75,9 +76,9 @@ class _Sum:
 
     def add(self, other: Array) -> None:
         if self.owned:
-            core.accumulate(self.array, other)
+            core.accumulate(self.array, whole(other))
         else:
-            self.array = core.binary("add", self.array, other, True)
+            self.array = core.binary("add", whole(self.array), whole(other), True)
             self.owned = True
 
 
@@ -165,7 +166,7 @@ class _Walk:
             return
         self.waiting[key] -= 1
         if self.waiting[key] == 0 and key in self.sums:
-            self._finish_leaf(edge, self.sums.pop(key).array)
+            self._finish_leaf(edge, whole(self.sums.pop(key).array))
 
     def _step(self, node: Node) -> None:
         gradients = self._collect(node)
@@ -186,6 +187,8 @@ class _Walk:
         for slot in range(len(node.ctx.record.shapes)):
             total = self.sums.pop((node, slot), None)
             array = None if total is None else total.array
+            if node.hooks or self.wanted is not None or not node.op.takes_masked:
+                array = whole(array)
             if array is not None and node.hooks:
                 array = self._run_hooks(node.hooks.get(slot), array)
             if array is not None and self.wanted is not None and (node, slot) in self.wanted:
@@ -211,6 +214,8 @@ class _Walk:
             results = node.op.backward(ctx, *gradients)
         finally:
             ctx.needs = needs
+        if listeners:
+            results = tuple(map(whole, results))
         if len(results) != len(node.edges):
             raise RuntimeError(
                 f"[backward] {node.name} returned {len(results)} gradients, expected {len(node.edges)}")

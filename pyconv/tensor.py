@@ -68,6 +68,8 @@ class Op:
     name = "op"
     view = False  # the output shares the first input's memory
     effects: tuple[str, ...] = ()  # "random", "running_stats"
+    takes_pending = False  # ``forward`` may get a `Pending` tensor in place of an array
+    takes_masked = False  # ``backward`` may get a `Masked` gradient in place of an array
 
     @staticmethod
     def infer(shapes: Sequence[Shape | None], **attrs: Any) -> Record:
@@ -112,6 +114,7 @@ class Tensor:
     __slots__ = ("__weakref__", "_array", "_hooks", "_meta", "_node", "_ready_hooks", "_slot", "_version", "grad",
                  "requires_grad")
     __array_priority__ = 1000.0  # numpy_array * tensor is a Tensor
+    pending = False  # whether the values are still to be computed: see pyconv.pending
 
     def __init__(self, array: Array | None, requires_grad: bool = False, *, meta: tuple[Shape, Any] | None = None,
                  version: list[int] | None = None) -> None:
@@ -223,9 +226,9 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
     for x in inputs:
         if isinstance(x, Tensor):
             tensors = True
-            arrays.append(x._array)
+            arrays.append(x if x.pending and op.takes_pending else x._array)
             shapes.append(x.shape)
-            if x._array is None:
+            if arrays[-1] is None:
                 meta = True
             if x.requires_grad:
                 wanted = True
@@ -252,7 +255,7 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
         if not tensors:
             return result
         shared = inputs[0]._version if op.view and isinstance(inputs[0], Tensor) else None
-        outputs = tuple(Tensor(a, version=shared) for a in results)
+        outputs = tuple(a if isinstance(a, Tensor) else Tensor(a, version=shared) for a in results)
     if wanted and not meta:
         record_node(op, ctx, inputs, outputs)
     if listeners:
@@ -267,11 +270,11 @@ def record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequ
              for x, need in zip(inputs, ctx.needs, strict=True)]
     node = Node(op, ctx, edges)
     for slot, out in enumerate(outputs):
-        if out._array.dtype in FLOATS:
+        if out.dtype in FLOATS:
             out.requires_grad = True
             out._node = node
             out._slot = slot
-    tensors = [t for t in (*inputs, *outputs) if isinstance(t, Tensor)]
+    tensors = [t for t in (*inputs, *outputs) if isinstance(t, Tensor) and not t.pending]
     for saved in ctx.saved or ():
         if isinstance(saved, np.ndarray):
             same = [t for t in tensors if t._array is saved]

@@ -83,10 +83,10 @@ ROWS = [
     {"train", "explain", "models", "interop"},
     {"nn", "optim", "data", "vision", "io"},
     {"ops", "random"},
-    {"autograd", "function", "anomaly", "grad_mode", "tape", "tensor"},
+    {"autograd", "function", "anomaly", "grad_mode", "tape", "pending", "tensor"},
     {"runtime", "errors", "device", "_backend", "_core"},
 ]
-KNOW_THE_BACKEND = {"ops", "optim", "interop", "vision", "random", "runtime", "tensor", "tape"}
+KNOW_THE_BACKEND = {"ops", "optim", "interop", "vision", "random", "runtime", "tensor", "pending", "tape"}
 BLAS = {"matmul", "dot", "einsum", "tensordot", "inner", "vdot", "linalg"}
 ARITHMETIC = {"exp", "log", "sqrt", "power", "tanh", "sum", "mean", "var", "std", "cumsum", "max", "min", "argmax",
               "argmin", "add", "subtract", "multiply", "divide", "maximum", "minimum", "pad", "concatenate", "stack",

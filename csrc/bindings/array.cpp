@@ -12,6 +12,7 @@ void bind_array(py::module_& m) {
         return new_array(dtype_of(probe, "empty", "dtype"), dims(shape, "empty", "shape"), channels_last);
       },
       py::arg("shape"), py::arg("dtype"), py::arg("channels_last"));
+  m.def("owns", &owns, py::arg("array"));
 }
 
 }  // namespace pyconv

@@ -78,16 +78,27 @@ View output_view(py::array& array, DType dtype, const Dims& shape, const char* o
   return v;
 }
 
+namespace {
+
+void free_block(PyObject* capsule) {
+  arena_free(PyCapsule_GetPointer(capsule, nullptr),
+             reinterpret_cast<intptr_t>(PyCapsule_GetContext(capsule)));
+}
+
+}  // namespace
+
+bool owns(const py::array& array) {
+  PyObject* const base = array.base().ptr();
+  return base && PyCapsule_CheckExact(base) && PyCapsule_GetDestructor(base) == free_block;
+}
+
 py::array new_array(DType dtype, const Dims& shape, bool channels_last) {
   const int64_t item = item_size(dtype);
   const int64_t bytes = element_count(shape, "allocate") * item;
   void* data = arena_allocate(bytes);
   poison_output(data, bytes);
   // The capsule carries the size in its context, so that no record per array is needed.
-  py::capsule owner(data, nullptr, [](PyObject* capsule) {
-    arena_free(PyCapsule_GetPointer(capsule, nullptr),
-               reinterpret_cast<intptr_t>(PyCapsule_GetContext(capsule)));
-  });
+  py::capsule owner(data, nullptr, free_block);
   PyCapsule_SetContext(owner.ptr(), reinterpret_cast<void*>(static_cast<intptr_t>(bytes)));
   const Dims strides = dense_strides(shape, channels_last);
   std::vector<py::ssize_t> np_shape(shape.begin(), shape.end()), np_strides;

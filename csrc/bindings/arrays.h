@@ -26,6 +26,9 @@ View view(py::array& array, DType dtype, const char* op, const char* argument);
 // The same for an output that the caller gives: it must be writeable, and of this dtype and shape.
 View output_view(py::array& array, DType dtype, const Dims& shape, const char* op, const char* argument);
 
+// Whether the array is a whole block that new_array made.
+bool owns(const py::array& array);
+
 // An array in memory of the arena, which takes it back when numpy lets go. C order, or channels-last
 // for ranks 4 and 5. Poisoned under PYCONV_POISON=1.
 py::array new_array(DType dtype, const Dims& shape, bool channels_last);

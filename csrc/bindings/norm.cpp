@@ -111,44 +111,102 @@ void expect_shape(const View& v, const Dims& shape, const char* argument) {
     throw ShapeError(cat("[", kOp, "] ", argument, " has shape ", text(v.shape), ", expected ", text(shape)));
 }
 
-// (y, saved): saved is (2, c) in float64, mean and 1 / sqrt(variance + eps).
+// What a forward pass reads per channel, and its statistics: rows of `saved`, (2, c) in float64, mean and
+// 1 / sqrt(variance + eps).
+struct Vectors {
+  std::vector<double> weight, bias, variance;
+  std::optional<Running> running;
+  py::array saved;
+  double *mean, *invstd;
+
+  Vectors(const NormShape& s, DType dtype, OptionalArray& running_mean, OptionalArray& running_var,
+          OptionalArray& weight_, OptionalArray& bias_, bool training)
+      : weight(channel_values(weight_, s.c, dtype, "weight", 1.0)),
+        bias(channel_values(bias_, s.c, dtype, "bias", 0.0)),
+        variance(static_cast<size_t>(s.c), 1.0),
+        saved(new_array(DType::kFloat64, Dims{2, s.c}, false)),
+        mean(writable(saved).as<double>()),
+        invstd(mean + s.c) {
+    if (training && running_mean && running_var) running.emplace(*running_mean, *running_var, s, dtype);
+    std::fill(mean, mean + s.c, 0.0);
+    if (training) return;
+    const std::vector<double> m = channel_values(running_mean, s.c, dtype, "running_mean", 0.0);
+    variance = channel_values(running_var, s.c, dtype, "running_var", 1.0);
+    std::copy(m.begin(), m.end(), mean);
+  }
+
+  void update(const NormShape& s, double momentum) const {
+    if (running && s.rows > 0) running->update(s, momentum, mean, variance.data());
+  }
+};
+
+// (y, saved)
 py::tuple forward(const NormShape& s, py::array x, OptionalArray running_mean, OptionalArray running_var,
                   OptionalArray weight, OptionalArray bias, bool training, double momentum, double eps,
                   bool channels_last) {
   const View vx = float_view(x, "x");
   expect_shape(vx, s.x, "x");
-  const std::vector<double> w = channel_values(weight, s.c, vx.dtype, "weight", 1.0);
-  const std::vector<double> b = channel_values(bias, s.c, vx.dtype, "bias", 0.0);
-  std::optional<Running> running;
-  if (training && running_mean && running_var) running.emplace(*running_mean, *running_var, s, vx.dtype);
-  std::vector<double> variance(static_cast<size_t>(s.c), 1.0);
-  py::array saved = new_array(DType::kFloat64, Dims{2, s.c}, false);
-  double* const mean = writable(saved).as<double>();
-  double* const invstd = mean + s.c;
-  std::fill(mean, mean + s.c, 0.0);
-  if (!training) {
-    const std::vector<double> m = channel_values(running_mean, s.c, vx.dtype, "running_mean", 0.0);
-    variance = channel_values(running_var, s.c, vx.dtype, "running_var", 1.0);
-    std::copy(m.begin(), m.end(), mean);
-  }
+  Vectors v(s, vx.dtype, running_mean, running_var, weight, bias, training);
   py::array y = new_array(vx.dtype, s.x, channels_last);
   const View vy = writable(y);
   {
     const py::gil_scoped_release release;
     if (training && s.rows > 0) {
-      batch_norm_train(s, vx, eps, w.data(), b.data(), mean, variance.data(), invstd, vy);
+      batch_norm_train(s, vx, eps, v.weight.data(), v.bias.data(), v.mean, v.variance.data(), v.invstd, vy);
     } else {
-      for (int64_t i = 0; i < s.c; ++i) invstd[i] = 1.0 / std::sqrt(variance[i] + eps);
-      batch_norm_apply(s, vx, mean, invstd, w.data(), b.data(), vy);
+      for (int64_t i = 0; i < s.c; ++i) v.invstd[i] = 1.0 / std::sqrt(v.variance[i] + eps);
+      batch_norm_apply(s, vx, v.mean, v.invstd, v.weight.data(), v.bias.data(), vy);
     }
   }
-  if (running && s.rows > 0) running->update(s, momentum, mean, variance.data());
-  return py::make_tuple(y, saved);
+  v.update(s, momentum);
+  return py::make_tuple(y, v.saved);
+}
+
+// (factors, saved) for a float32 x that is not empty: all but writing y.
+py::tuple factors(const NormShape& s, py::array x, OptionalArray running_mean, OptionalArray running_var,
+                  OptionalArray weight, OptionalArray bias, bool training, double momentum, double eps) {
+  const View vx = view(x, DType::kFloat32, kOp, "x");
+  expect_shape(vx, s.x, "x");
+  if (s.rows == 0) throw ValueError(cat("[", kOp, "] x is empty"));
+  Vectors v(s, vx.dtype, running_mean, running_var, weight, bias, training);
+  py::array out = new_array(DType::kFloat32, Dims{3, s.c}, false);
+  float* const values = writable(out).as<float>();
+  {
+    const py::gil_scoped_release release;
+    batch_norm_factors(s, vx, eps, v.weight.data(), v.bias.data(), training, v.mean, v.variance.data(),
+                       v.invstd, values);
+  }
+  v.update(s, momentum);
+  return py::make_tuple(out, v.saved);
+}
+
+View factors_view(py::array& array, const NormShape& s) {
+  const View v = view(array, DType::kFloat32, kOp, "factors");
+  expect_shape(v, Dims{3, s.c}, "factors");
+  if (!is_dense(v, false)) throw ValueError(cat("[", kOp, "] factors is not contiguous"));
+  return v;
+}
+
+// y from factors: max(0, ...) with relu; plus residual.
+py::array map(const NormShape& s, py::array x, py::array factors, OptionalArray residual, bool relu) {
+  const View vx = view(x, DType::kFloat32, kOp, "x");
+  expect_shape(vx, s.x, "x");
+  const View vf = factors_view(factors, s);
+  View vr;
+  if (residual) {
+    vr = same_dtype(*residual, DType::kFloat32, "residual");
+    expect_shape(vr, s.x, "residual");
+  }
+  py::array y = new_array(DType::kFloat32, s.x, true);
+  const View vy = writable(y);
+  const py::gil_scoped_release release;
+  batch_norm_map(s, vx, vf.as<float>(), residual ? &vr : nullptr, relu, vy);
+  return y;
 }
 
 // (gx or None, gw, gb)
 py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array saved, OptionalArray weight,
-                   bool training, bool want_gx, bool channels_last) {
+                   OptionalArray relu, bool training, bool want_gx, bool channels_last) {
   const View vx = float_view(x, "x");
   const View vg = same_dtype(gy, vx.dtype, "gradient");
   const View vs = view(saved, DType::kFloat64, kOp, "saved");
@@ -157,6 +215,9 @@ py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array save
   expect_shape(vs, Dims{2, s.c}, "saved");
   if (!is_dense(vs, false)) throw ValueError(cat("[", kOp, "] saved is not contiguous"));
   const double* const mean = vs.as<double>();
+  if (relu && vx.dtype != DType::kFloat32)
+    throw DTypeError(cat("[", kOp, "] relu is for float32 alone, x has dtype ", name(vx.dtype)));
+  const float* const mask = relu ? factors_view(*relu, s).as<float>() : nullptr;
   const std::vector<double> w = channel_values(weight, s.c, vx.dtype, "weight", 1.0);
   std::vector<double> gw(static_cast<size_t>(s.c)), gb(static_cast<size_t>(s.c));
   py::object gx = py::none();
@@ -168,7 +229,7 @@ py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array save
   }
   {
     const py::gil_scoped_release release;
-    batch_norm_backward(s, vx, vg, mean, mean + s.c, w.data(), training, gw.data(), gb.data(),
+    batch_norm_backward(s, vx, vg, mean, mean + s.c, w.data(), mask, training, gw.data(), gb.data(),
                         want_gx ? &vgx : nullptr);
   }
   py::array out_w = new_array(vx.dtype, Dims{s.c}, false), out_b = new_array(vx.dtype, Dims{s.c}, false);
@@ -191,8 +252,11 @@ void bind_norm(py::module_& m) {
         "training"_a);
   m.def("batch_norm_forward", &forward, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a,
         "bias"_a, "training"_a, "momentum"_a, "eps"_a, "channels_last"_a);
-  m.def("batch_norm_backward", &backward, "shape"_a, "x"_a, "gy"_a, "saved"_a, "weight"_a, "training"_a,
-        "want_gx"_a, "channels_last"_a);
+  m.def("batch_norm_backward", &backward, "shape"_a, "x"_a, "gy"_a, "saved"_a, "weight"_a, "relu"_a,
+        "training"_a, "want_gx"_a, "channels_last"_a);
+  m.def("batch_norm_factors", &factors, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a,
+        "bias"_a, "training"_a, "momentum"_a, "eps"_a);
+  m.def("batch_norm_map", &map, "shape"_a, "x"_a, "factors"_a, "residual"_a, "relu"_a);
 }
 
 }  // namespace pyconv

@@ -7,6 +7,13 @@
 
 namespace pyconv {
 
+// What ReLU keeps of a gradient: the channels where (x - center) * scale + offset, its input, is not <= 0.
+struct ChannelMask {
+  const float* center;
+  const float* scale;
+  const float* offset;
+};
+
 // first[c] += sum over the rows of x[c] - shift[c], second[c] += sum of its square. With gy:
 // first[c] += sum of gy[c], second[c] += sum of gy[c] * (x[c] - shift[c]).
 struct ChannelSums {
@@ -17,9 +24,11 @@ struct ChannelSums {
   float* partial;  // scratch: 2 * channels
   double* first;
   double* second;
+  const ChannelMask* mask = nullptr;  // null: all of gy
 };
 
-// y = (x - center) * scale + offset. With gy: y = gy * gain + ((x - center) * scale + offset).
+// y = (x - center) * scale + offset, plus residual, and max(0, y) with relu. With gy, and without those two:
+// y = gy * gain + ((x - center) * scale + offset).
 struct ChannelMap {
   const float* x;
   const float* gy;
@@ -30,6 +39,9 @@ struct ChannelMap {
   float* y;
   int64_t rows, channels, pitch;
   int streaming;  // y past the caches: every row of it is a whole number of aligned cache lines
+  const ChannelMask* mask = nullptr;  // null: all of gy
+  const float* residual = nullptr;
+  int relu = 0;
 };
 
 struct NormKernels {

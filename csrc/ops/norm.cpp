@@ -59,12 +59,16 @@ struct Sums {
 };
 
 // The sums of the norm kernels over a part; shift[0] belongs to its first channel.
-Sums part_sums(const NormShape& s, const Part& part, const float* x, const float* gy, const float* shift) {
+Sums part_sums(const NormShape& s, const Part& part, const float* x, const float* gy, const float* shift,
+               const ChannelMask* mask = nullptr) {
   const int64_t at = part.row * s.c + part.channel;
   std::vector<float> partial(static_cast<size_t>(2 * part.channels));
   Sums sums(part.channels);
-  const ChannelSums args{x + at, gy ? gy + at : nullptr, part.rows,         part.channels,     s.c,
-                         shift,  partial.data(),         sums.first.data(), sums.second.data()};
+  ChannelMask local{};
+  if (mask) local = {mask->center + part.channel, mask->scale + part.channel, mask->offset + part.channel};
+  const ChannelSums args{
+      x + at, gy ? gy + at : nullptr, part.rows,         part.channels,      s.c,
+      shift,  partial.data(),         sums.first.data(), sums.second.data(), mask ? &local : nullptr};
   kernels().norm.sums(&args);
   return sums;
 }
@@ -77,13 +81,24 @@ ChannelMoments part_moments(const NormShape& s, const Part& part, const float* x
   return moments;
 }
 
+ChannelMoments moments(const NormShape& s, const float* x) {
+  const int64_t step = chunk_rows(s);
+  return reduce_ordered<ChannelMoments>(
+      ceil_div(s.rows, step),
+      [&](int64_t i, ChannelMoments& partial) {
+        partial = part_moments(s, {i * step, std::min(step, s.rows - i * step), 0, s.c}, x);
+      },
+      [](ChannelMoments& into, const ChannelMoments& partial) { into.merge(partial); });
+}
+
 // first = sum gy, second = sum gy * (x - center), over all rows
-Sums gradient_sums(const NormShape& s, const float* x, const float* gy, const float* center) {
+Sums gradient_sums(const NormShape& s, const float* x, const float* gy, const float* center,
+                   const ChannelMask* mask) {
   const int64_t step = chunk_rows(s);
   return reduce_ordered<Sums>(
       std::max<int64_t>(1, ceil_div(s.rows, step)),
       [&](int64_t i, Sums& partial) {
-        partial = part_sums(s, {i * step, std::min(step, s.rows - i * step), 0, s.c}, x, gy, center);
+        partial = part_sums(s, {i * step, std::min(step, s.rows - i * step), 0, s.c}, x, gy, center, mask);
       },
       [&](Sums& into, const Sums& partial) {
         if (into.first.empty()) into = Sums(s.c);
@@ -103,30 +118,46 @@ struct Factors {
   }
 };
 
-void map_part(const NormShape& s, const Part& part, const float* x, const float* gy, const Factors& f,
-              float* y, bool streaming) {
+// The data of a ChannelMap: whole tensors.
+struct MapData {
+  const float* x;
+  const float* gy = nullptr;
+  const ChannelMask* mask = nullptr;
+  const float* residual = nullptr;
+  bool relu = false;
+};
+
+void map_part(const NormShape& s, const Part& part, const MapData& d, const Factors& f, float* y,
+              bool streaming) {
   const int64_t at = part.row * s.c + part.channel, c = part.channel;
-  const ChannelMap args{x + at,
-                        gy ? gy + at : nullptr,
-                        f.gain.data() + c,
-                        f.center.data() + c,
-                        f.scale.data() + c,
-                        f.offset.data() + c,
-                        y + at,
-                        part.rows,
-                        part.channels,
-                        s.c,
-                        streaming};
+  const auto here = [at](const float* p) { return p ? p + at : nullptr; };
+  ChannelMask mask{};
+  if (d.mask) mask = {d.mask->center + c, d.mask->scale + c, d.mask->offset + c};
+  ChannelMap args{};
+  args.x = here(d.x);
+  args.gy = here(d.gy);
+  args.mask = d.mask ? &mask : nullptr;
+  args.residual = here(d.residual);
+  args.relu = d.relu;
+  args.gain = f.gain.data() + c;
+  args.center = f.center.data() + c;
+  args.scale = f.scale.data() + c;
+  args.offset = f.offset.data() + c;
+  args.y = y + at;
+  args.rows = part.rows;
+  args.channels = part.channels;
+  args.pitch = s.c;
+  args.streaming = streaming;
   kernels().norm.map(&args);
 }
 
 // From the last rows to the first: those are what a pass for the sums has left in the cache.
-void map_rows(const NormShape& s, const float* x, const float* gy, const Factors& f, float* y) {
+void map_rows(const NormShape& s, const MapData& d, const Factors& f, float* y) {
   const int64_t grain = std::max<int64_t>(1, (int64_t{1} << 14) / s.c), blocks = ceil_div(s.rows, grain);
   const bool streaming = streams(y, s.rows, s.c);
   parallel_for(blocks, [&](int64_t block) {
     const int64_t row = (blocks - 1 - block) * grain;
-    map_part(s, {row, std::min(grain, s.rows - row), 0, s.c}, x, gy, f, y, streaming);
+    map_part(s, {row, std::min(grain, s.rows - row), 0, s.c}, d, f, y, streaming);
   });
 }
 
@@ -221,20 +252,49 @@ void batch_norm_train(const NormShape& shape, const View& x, double eps, const d
     each_channel_part(shape, [&](const Part& part) {
       training.statistics(part_moments(shape, part, data), shape.rows, part.channel, part.channels);
       forward_factors(mean, invstd, weight, bias, part.channel, part.channels, f);
-      map_part(shape, part, data, nullptr, f, to.data(), false);
+      map_part(shape, part, {data}, f, to.data(), false);
     });
   } else {
-    const int64_t step = chunk_rows(shape);
-    const ChannelMoments moments = reduce_ordered<ChannelMoments>(
-        ceil_div(shape.rows, step),
-        [&](int64_t i, ChannelMoments& partial) {
-          partial = part_moments(shape, {i * step, std::min(step, shape.rows - i * step), 0, shape.c}, data);
-        },
-        [](ChannelMoments& into, const ChannelMoments& partial) { into.merge(partial); });
-    training.statistics(moments, shape.rows, 0, shape.c);
+    training.statistics(moments(shape, data), shape.rows, 0, shape.c);
     forward_factors(mean, invstd, weight, bias, 0, shape.c, f);
-    map_rows(shape, data, nullptr, f, to.data());
+    map_rows(shape, {data}, f, to.data());
   }
+  to.finish();
+}
+
+void batch_norm_factors(const NormShape& shape, const View& x, double eps, const double* weight,
+                        const double* bias, bool training, double* mean, double* variance, double* invstd,
+                        float* factors) {
+  Factors f(shape.c);
+  const Training train{eps, weight, bias, mean, variance, invstd};
+  if (training) {
+    const DenseInput from(x, true);
+    const float* const data = from.as<float>();
+    if (cut_channels(shape)) {
+      each_channel_part(shape, [&](const Part& part) {
+        train.statistics(part_moments(shape, part, data), shape.rows, part.channel, part.channels);
+      });
+    } else {
+      train.statistics(moments(shape, data), shape.rows, 0, shape.c);
+    }
+  } else {
+    for (int64_t c = 0; c < shape.c; ++c) invstd[c] = 1.0 / std::sqrt(variance[c] + eps);
+  }
+  forward_factors(mean, invstd, weight, bias, 0, shape.c, f);
+  for (const auto* v : {&f.center, &f.scale, &f.offset}) factors = std::copy(v->begin(), v->end(), factors);
+}
+
+void batch_norm_map(const NormShape& shape, const View& x, const float* factors, const View* residual,
+                    bool relu, const View& y) {
+  Factors f(shape.c);
+  for (auto* v : {&f.center, &f.scale, &f.offset}) {
+    std::copy_n(factors, shape.c, v->begin());
+    factors += shape.c;
+  }
+  const DenseInput from(x, true), added(residual ? *residual : View{}, true);
+  ChannelsLastOutput to(y);
+  map_rows(shape, {from.as<float>(), nullptr, nullptr, residual ? added.as<float>() : nullptr, relu}, f,
+           to.data());
   to.finish();
 }
 
@@ -245,13 +305,13 @@ void batch_norm_apply(const NormShape& shape, const View& x, const double* mean,
   forward_factors(mean, invstd, weight, bias, 0, shape.c, f);
   const DenseInput from(x, true);
   ChannelsLastOutput to(y);
-  map_rows(shape, from.as<float>(), nullptr, f, to.data());
+  map_rows(shape, {from.as<float>()}, f, to.data());
   to.finish();
 }
 
 void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, const double* mean,
-                         const double* invstd, const double* weight, bool training, double* gw, double* gb,
-                         const View* gx) {
+                         const double* invstd, const double* weight, const float* relu, bool training,
+                         double* gw, double* gb, const View* gx) {
   if (x.dtype == DType::kFloat64) {
     ref::batch_norm_grad_affine(shape, x, gy, mean, invstd, gw, gb);
     if (gx) ref::batch_norm_grad_input(shape, x, gy, mean, invstd, weight, gw, gb, training, *gx);
@@ -262,24 +322,26 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
   const Gradient gradient{mean, invstd, weight, training, gw, gb};
   Factors f(shape.c);
   for (int64_t c = 0; c < shape.c; ++c) f.center[c] = static_cast<float>(mean[c]);
+  const ChannelMask relu_mask{relu, relu + shape.c, relu + 2 * shape.c};
+  const ChannelMask* const mask = relu ? &relu_mask : nullptr;
   if (cut_channels(shape) && gx && training) {
     ChannelsLastOutput to(*gx);
     each_channel_part(shape, [&](const Part& part) {
-      const Sums sums = part_sums(shape, part, from_x, from_gy, f.center.data() + part.channel);
+      const Sums sums = part_sums(shape, part, from_x, from_gy, f.center.data() + part.channel, mask);
       gradient.factors(sums, shape.rows, part.channel, part.channels, f);
-      map_part(shape, part, from_x, from_gy, f, to.data(), false);
+      map_part(shape, part, {from_x, from_gy, mask}, f, to.data(), false);
     });
     return to.finish();
   }
-  gradient.factors(gradient_sums(shape, from_x, from_gy, f.center.data()), shape.rows, 0, shape.c, f);
+  gradient.factors(gradient_sums(shape, from_x, from_gy, f.center.data(), mask), shape.rows, 0, shape.c, f);
   if (!gx) return;
   ChannelsLastOutput to(*gx);
   if (training) {
-    map_rows(shape, from_x, from_gy, f, to.data());
+    map_rows(shape, {from_x, from_gy, mask}, f, to.data());
   } else {
     Factors plain(shape.c);  // gx = gy * gain: x, which may hold infinities, has no part in it
     plain.scale = f.gain;
-    map_rows(shape, from_gy, nullptr, plain, to.data());
+    map_rows(shape, {from_gy}, plain, to.data());
   }
   to.finish();
 }

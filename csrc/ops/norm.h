@@ -36,12 +36,23 @@ void batch_norm_train(const NormShape& shape, const View& x, double eps, const d
 void batch_norm_apply(const NormShape& shape, const View& x, const double* mean, const double* invstd,
                       const double* weight, const double* bias, const View& y);
 
+// The first half of the two above, in float32: the statistics when training, and what the second half needs
+// of them: `factors`, 3 x c values: center, scale and offset.
+void batch_norm_factors(const NormShape& shape, const View& x, double eps, const double* weight,
+                        const double* bias, bool training, double* mean, double* variance, double* invstd,
+                        float* factors);
+
+// y = (x - center) * scale + offset, plus residual unless null, and max(0, y) with relu.
+void batch_norm_map(const NormShape& shape, const View& x, const float* factors, const View* residual,
+                    bool relu, const View& y);
+
 // gb = sum gy, gw = sum gy * xhat, and unless null
 // gx = weight * invstd * (gy - gb / rows - xhat * gw / rows) when training, weight * invstd * gy else,
-// with xhat = (x - mean) * invstd. Two passes over x and gy.
+// with xhat = (x - mean) * invstd. Two passes over x and gy. `relu`: null, or the factors of the forward pass
+// whose result went through ReLU; gy is then the gradient of ReLU's output (float32).
 void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, const double* mean,
-                         const double* invstd, const double* weight, bool training, double* gw, double* gb,
-                         const View* gx);
+                         const double* invstd, const double* weight, const float* relu, bool training,
+                         double* gw, double* gb, const View* gx);
 
 template <class Sum>
 void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, const Sum* sum,

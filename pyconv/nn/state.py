@@ -9,6 +9,7 @@ import numpy as np
 
 from pyconv.errors import StateDictError
 from pyconv.nn.parameter import Parameter
+from pyconv.pending import settle
 from pyconv.tensor import FLOATS, Tensor
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def _store(module: Module, attribute: str, value: Any, array: np.ndarray, assign: bool) -> None:
     target = getattr(module, attribute)
     if not assign:
+        settle()
         np.copyto(target.array, array, casting="same_kind")
         target._version[0] += 1
         return

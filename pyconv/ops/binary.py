@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pyconv._backend import core
 from pyconv.ops.operands import ARRAYS, BOOL, broadcast, fit
 from pyconv.ops.unary import Square
+from pyconv.pending import Pending
 from pyconv.tensor import FLOATS, Array, Context, Op, Record, apply
 
 
@@ -56,6 +57,19 @@ def _or_number(ctx: Context, saved: Any) -> Any:
 
 class Add(Binary):
     name = "add"
+    takes_pending = True
+
+    @classmethod
+    def forward(cls, ctx, a, b, number=None, out=None):
+        if isinstance(b, Pending):
+            a, b = (b, a.array) if isinstance(a, Pending) else (b, a)
+        if not isinstance(a, Pending):
+            return super().forward(ctx, a, b, number, out)
+        if b is None or out is not None or b.shape != a.shape or b.dtype != a.dtype:
+            return super().forward(ctx, a.array, b, number, out)
+        if True in ctx.needs:
+            ctx.extra = a.dtype, b.dtype
+        return a.values(residual=b)
 
     @classmethod
     def grad_a(cls, ctx, gy):
@@ -68,6 +82,7 @@ class Add(Binary):
 
 class Sub(Add):
     name = "sub"
+    takes_pending = False
 
     @classmethod
     def grad_b(cls, ctx, gy):

@@ -12,6 +12,7 @@ from pyconv.errors import ShapeError
 from pyconv.ops.binary import Binary, Mul, Pow, times
 from pyconv.ops.operands import ARRAYS, BOOL, OPERANDS, Number, fit, text, zeros_like
 from pyconv.ops.unary import Clamp, Flat, Relu, Unary
+from pyconv.pending import settle
 from pyconv.tensor import Context, Op, Record, Tensor, listeners, mode, record_node
 
 _alone = Tensor(None, meta=((), BOOL))
@@ -31,6 +32,9 @@ def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any)
         for listener in listeners:
             listener.on_forward(op, ctx, inputs, (x,))
         return x
+    if x.pending and op.takes_pending and not attrs and all(_like(t, x) for t in inputs[1:]):
+        return _merged(op, record, x, inputs[1:])
+    settle()
     wanted = mode.grad and any(isinstance(t, Tensor) and t.requires_grad for t in inputs)
     if wanted:
         if x.requires_grad and x._node is None:
@@ -52,6 +56,24 @@ def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any)
     op.forward(ctx, *arrays, out=out, **attrs)
     x._version[0] += 1
     if wanted:
+        record_node(op, ctx, inputs, (x,))
+    for listener in listeners:
+        listener.on_forward(op, ctx, inputs, (x,))
+    return x
+
+
+def _like(t: Any, x: Tensor) -> bool:
+    return t.shape == x.shape and t.dtype == x.dtype
+
+
+def _merged(op: type[Op], record: Record, x: Tensor, others: list[Any]) -> Tensor:
+    """``op`` into x together with the values that x still waits for."""
+    inputs = [x, *others]
+    needs = tuple(mode.grad and isinstance(t, Tensor) and t.requires_grad for t in inputs)
+    ctx = Context(record, {}, needs, True)
+    x._array = op.forward(ctx, x, *(t.array if isinstance(t, Tensor) else t for t in others))
+    x._version[0] += 1
+    if True in needs:
         record_node(op, ctx, inputs, (x,))
     for listener in listeners:
         listener.on_forward(op, ctx, inputs, (x,))

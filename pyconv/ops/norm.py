@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
-from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, raw
+from pyconv.pending import Masked, Pending, unshared, whole
+from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, listeners, raw
 
 
 class BatchNorm(Op):
@@ -17,6 +18,7 @@ class BatchNorm(Op):
 
     name = "batch_norm"
     effects = ("running_stats",)
+    takes_masked = True
 
     @staticmethod
     def infer(shapes: Sequence[Shape | None], *, training: bool, momentum: float, eps: float) -> Record:
@@ -28,21 +30,46 @@ class BatchNorm(Op):
 
     @staticmethod
     def forward(ctx: Context, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
-                running_var: Array | None, *, training: bool, momentum: float, eps: float) -> Array:
+                running_var: Array | None, *, training: bool, momentum: float, eps: float) -> Any:
         """One pass for the statistics, one to normalise; running statistics are updated in place."""
-        y, ctx.extra = core.batch_norm_forward(ctx.record.core, x, running_mean, running_var, weight, bias, training,
-                                               momentum, eps, ctx.channels_last)
+        y, saved = core.batch_norm_forward(ctx.record.core, x, running_mean, running_var, weight, bias, training,
+                                           momentum, eps, ctx.channels_last)
+        ctx.extra = saved, None
         ctx.save(x, weight)
         return y
 
     @staticmethod
-    def backward(ctx: Context, gy: Array) -> tuple[Array | None, ...]:
-        """gb = Σ gy, gw = Σ gy·xhat, gx = weight/std · (gy − mean(gy) − xhat·mean(gy·xhat)): two passes."""
+    def backward(ctx: Context, gy: Any) -> tuple[Array | None, ...]:
+        """gb = Σ gy, gw = Σ gy·xhat, gx = weight/std · (gy − mean(gy) − xhat·mean(gy·xhat)): two passes.
+
+        A gradient that ReLU has left to mask is masked in both, by the sign that x and the factors give again.
+        """
         assert ctx.saved is not None
         x, weight = ctx.saved
-        gx, gw, gb = core.batch_norm_backward(ctx.record.core, x, gy, ctx.extra, weight, ctx.attrs["training"],
-                                              ctx.needs[0], True)
+        (saved, factors), training, relu = ctx.extra, ctx.attrs["training"], None
+        if isinstance(gy, Masked) and training:
+            gy, relu = gy.gy, factors
+        gx, gw, gb = core.batch_norm_backward(ctx.record.core, x, whole(gy), saved, weight, relu, training, ctx.needs[0],
+                                              True)
         return gx, gw if ctx.needs[1] else None, gb if ctx.needs[2] else None, None, None
+
+
+class PendingBatchNorm(BatchNorm):
+    """Batch norm whose second pass waits for what comes next; for a float32 x that nobody can change meanwhile."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
+                running_var: Array | None, *, training: bool, momentum: float, eps: float) -> Any:
+        shape = ctx.record.core
+        factors, saved = core.batch_norm_factors(shape, x, running_mean, running_var, weight, bias, training, momentum,
+                                                 eps)
+        ctx.extra = saved, factors
+        ctx.save(x, weight)
+        return Pending(x.shape, x.dtype, lambda residual, relu: core.batch_norm_map(shape, x, factors, residual, relu))
+
+
+def _can_wait(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.dtype == np.float32 and not x.is_meta and not listeners and unshared(x) and x.array.size > 0
 
 
 def _number(value: Any, argument: str) -> float:
@@ -83,7 +110,7 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     for argument in ("running_mean", "running_var"):
         if isinstance(inputs[argument], Tensor) and inputs[argument].requires_grad:
             raise ValueError(f"[batch_norm] {argument} requires a gradient, but it is updated, not differentiated")
-    y = apply(BatchNorm, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
+    y = apply(PendingBatchNorm if _can_wait(input) else BatchNorm, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
     if training:
         for vector in (running_mean, running_var):
             if isinstance(vector, Tensor):

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.ops.operands import BOOL, Number, zeros_like
+from pyconv.pending import Masked, Pending
 from pyconv.tensor import Array, Context, Op, Record, apply
 
 
@@ -126,6 +127,20 @@ class Tanh(Unary):
 
 class Relu(Unary):
     name, saved, gradient = "relu", "y", "relu_grad"
+    takes_pending = True
+
+    @classmethod
+    def forward(cls, ctx, x, out=None):
+        if not isinstance(x, Pending):
+            return super().forward(ctx, x, out)
+        y = x.values(relu=True)
+        ctx.save(y)
+        ctx.extra = True  # x was not written, and whoever computes it can mask its gradient
+        return y
+
+    @classmethod
+    def backward(cls, ctx, gy):
+        return (Masked(gy, ctx.saved[0]),) if ctx.extra else super().backward(ctx, gy)
 
 
 class LogicalNot(Unary):

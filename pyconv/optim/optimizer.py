@@ -9,6 +9,7 @@ from typing import Any
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.pending import settle
 from pyconv.tensor import FLOATS, Array, Tensor, mode, raw
 
 #: What a group may hold besides the optimiser's own options: a label, and what schedulers keep there.
@@ -139,6 +140,7 @@ class Optimizer:
                 grads.append(grad)
             if params:
                 self._check(group)
+                settle()
                 self._update(group, params, grads)
                 for p in params:
                     p._version[0] += 1

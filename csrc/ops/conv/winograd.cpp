@@ -125,7 +125,8 @@ class Winograd {
                  at.plane_pitch(panel % layout_.panels()), m, column);
         if (!together) lower(panel, block, runs, m);
       }
-      if (together) lower_channels(first * columns, groups.count() * columns, 0, first * columns, 0, block, runs, m);
+      if (together)
+        lower_channels(first * columns, groups.count() * columns, 0, first * columns, 0, block, runs, m);
     });
   }
 
@@ -201,8 +202,8 @@ class Winograd {
   }
 
   // m[plane][tile][column] (+)= sum over d in [d0, d1) of v[plane][tile][d] * u[plane][d - d0][column]
-  void multiply(Planes& v, const Groups& groups, int64_t tiles, int64_t d0, int64_t d1, int64_t panel, const float* u,
-                int64_t u_plane_pitch, Planes& m, int64_t column = 0) const {
+  void multiply(Planes& v, const Groups& groups, int64_t tiles, int64_t d0, int64_t d1, int64_t panel,
+                const float* u, int64_t u_plane_pitch, Planes& m, int64_t column = 0) const {
     const int64_t group = panel / layout_.panels(), local = panel % layout_.panels();
     Scratch<const float*> a(tiles);
     Scratch<float*> c(tiles);
@@ -238,14 +239,14 @@ class Winograd {
                   floats = grid_.out_floats();
     for (int64_t column = begin; column < end;) {
       const int64_t count = std::min(floats - column % floats, end - column);
-      lower_channels(group * p_.out_channels + column, count, column / floats, group * floats + column % floats,
-                     column - begin, block, runs, m);
+      lower_channels(group * p_.out_channels + column, count, column / floats,
+                     group * floats + column % floats, column - begin, block, runs, m);
       column += count;
     }
   }
 
-  // Columns [m_column, m_column + count) of m become the channels from `channel` on of the output's row `fold`;
-  // `parameter` is the first one's place among bias and sums.
+  // Columns [m_column, m_column + count) of m become the channels from `channel` on of the output's row
+  // `fold`; `parameter` is the first one's place among bias and sums.
   void lower_channels(int64_t parameter, int64_t count, int64_t fold, int64_t channel, int64_t m_column,
                       int64_t block, const std::vector<TileRun>& runs, Planes& m) {
     const auto at = [&](auto* p) { return p ? p + parameter : p; };

@@ -16,13 +16,13 @@ constexpr int64_t kBlockFloats = 160 << 10;
 // Fewer tiles make the filter stream past too often, more are no gain.
 constexpr int64_t kMinTiles = 24, kMaxTiles = 48;
 constexpr int64_t kGroupTiles = 32;  // at least, of several groups
-constexpr int64_t kRowTile = 6;  // rows that the matrix kernel takes at a time
+constexpr int64_t kRowTile = 6;      // rows that the matrix kernel takes at a time
 // A larger transformed filter does not stay in a third-level cache while the blocks pass by. It is made piece
 // by piece, for blocks of many tiles: 512 x 512 channels on 7 x 7 pixels went from 136 to 235 GFLOP/s.
 constexpr int64_t kFilterBytes = 12 << 20;
-// So is one that leaves the second-level cache when there are few tiles to pass by: 256 x 256 channels on 14 x 14
-// pixels, batch 8, where the third level is slow (Xeon, two threads): from 400 to 520 GFLOP/s, batch 1 from 160 to
-// 270. With thousands of tiles it is a loss, 590 to 480.
+// So is one that leaves the second-level cache when there are few tiles to pass by: 256 x 256 channels on 14
+// x 14 pixels, batch 8, where the third level is slow (Xeon, two threads): from 400 to 520 GFLOP/s, batch 1
+// from 160 to 270. With thousands of tiles it is a loss, 590 to 480.
 constexpr int64_t kFewTilesFilterBytes = 2 << 20, kFewTiles = 256;
 constexpr int64_t kPanelTiles = 128;
 // Weight gradient: a block's transformed tiles, in floats, and at least so many tiles that loading and
@@ -130,7 +130,9 @@ ConvPlan plan_winograd(const RowProblem& p) {
   }
   plan.algorithm = ConvAlgorithm::kWinograd;
   const int64_t width = std::min(filter.layout.width, filter.layout.n);
-  const auto tiles = [&](int64_t groups) { return kBlockFloats / (grid.planes() * groups * (grid.depth() + width)); };
+  const auto tiles = [&](int64_t groups) {
+    return kBlockFloats / (grid.planes() * groups * (grid.depth() + width));
+  };
   // A small problem is cut finer, so that the threads have something to share.
   const int64_t shared = std::max(2 * kRowTile, grid.tiles() / (kTasks / 2));
   if (p.groups > 1) {

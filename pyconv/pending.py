@@ -1,0 +1,110 @@
+"""A result that is computed when it is needed, or together with what comes next: relu(bn(x)) in one pass.
+
+`batch_norm` takes its statistics at once, but writes its output later: an operation that has ``takes_pending`` gets the
+`Pending` tensor itself and may compute both in one pass over memory; for everybody else it becomes an ordinary tensor
+at the first look at its values. The tape is the same either way, and so are the bits.
+
+What the values come from must not change meanwhile. Only memory that no array and no other tensor shares is waited for
+(`unshared`), and whatever changes a tensor in place calls `settle` first.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyconv._backend import core
+from pyconv.tensor import Array, Shape, Tensor
+
+_memory: Any = Tensor.__dict__["_array"]  # the slot that the class below hides
+_waiting: weakref.WeakValueDictionary[int, Pending] = weakref.WeakValueDictionary()
+
+
+class Pending(Tensor):
+    """A tensor whose values ``make(residual, relu)`` gives; an ordinary one as soon as somebody has asked for them."""
+
+    __slots__ = ()
+    pending = True
+
+    def __init__(self, shape: Shape, dtype: Any, make: Callable[[Array | None, bool], Array]) -> None:
+        _memory.__set__(self, None)
+        self._meta = (shape, dtype, make)
+        self._version = [0]
+        self._node = self._hooks = self._ready_hooks = self.grad = None
+        self._slot = 0
+        self.requires_grad = False
+        _waiting[id(self)] = self
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the axes."""
+        return self._meta[0]
+
+    @property
+    def dtype(self) -> Any:
+        """Element type, a numpy dtype."""
+        return self._meta[1]
+
+    @property
+    def is_meta(self) -> bool:
+        """Never: the values are only late."""
+        return False
+
+    @property
+    def _array(self) -> Array:
+        self.become(self.values())
+        return _memory.__get__(self)
+
+    @_array.setter
+    def _array(self, array: Array) -> None:
+        self.become(array)
+
+    def values(self, residual: Array | None = None, relu: bool = False) -> Array:
+        """The values plus ``residual``, and max(0, that) with ``relu``, in one pass; this tensor stays as it is."""
+        return self._meta[2](residual, relu)
+
+    def become(self, array: Array) -> None:
+        """An ordinary tensor with these values."""
+        _waiting.pop(id(self), None)
+        self.__class__ = Tensor  # type: ignore[assignment]
+        self._meta = None
+        self._array = array
+
+
+def settle() -> None:
+    """Compute what still waits: called before memory changes in place."""
+    if _waiting:
+        for tensor in list(_waiting.values()):
+            if tensor.pending:
+                tensor.array  # noqa: B018
+
+
+class Masked:
+    """A gradient still to be masked, ``relu_grad(gy, y)``: for an operation whose backward ``takes_masked``."""
+
+    __slots__ = ("gy", "y")
+
+    def __init__(self, gy: Array, y: Array) -> None:
+        self.gy = gy
+        self.y = y
+
+
+def whole(gradient: Any) -> Any:
+    """The gradient as an array."""
+    return core.binary("relu_grad", gradient.gy, gradient.y, True) if type(gradient) is Masked else gradient
+
+
+def _references(x: Tensor) -> int:
+    return sys.getrefcount(x._array)
+
+
+_ALONE = _references(Tensor(core.empty((1,), np.dtype("float32"), False)))
+
+
+def unshared(x: Tensor) -> bool:
+    """Whether the tensor's memory is of ours, and nobody but the tensor holds it."""
+    return _references(x) == _ALONE and core.owns(x._array)
