@@ -323,7 +323,7 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     return _run(Softshrink, input, lambd=number)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: None = None) -> Any:
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """`softmax` of ``-x`` along the axis ``dim``; its arguments and errors.
 
     >>> softmin(np.array([1.0, 2.0, 3.0]), 0).round(4).tolist()

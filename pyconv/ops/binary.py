@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pyconv._backend import core
+from pyconv.ops.arguments import only
 from pyconv.ops.operands import ARRAYS, BOOL, broadcast, fit
 from pyconv.ops.unary import Square
 from pyconv.pending import Pending
@@ -255,8 +256,9 @@ def mul(a: Any, b: Any) -> Any:
     return _two(Mul, a, b)
 
 
-def div(a: Any, b: Any) -> Any:
-    """a / b; whole numbers give float32."""
+def div(a: Any, b: Any, *, rounding_mode: None = None) -> Any:
+    """a / b; whole numbers give float32. ``rounding_mode`` other than None raises ValueError."""
+    only("div", rounding_mode=(rounding_mode, None))
     return _two(Div, a, b)
 
 

@@ -155,8 +155,8 @@ def _is_dtype_name(value: Any) -> bool:
 
 
 def _converter(dtype: str) -> Any:
-    def convert(x: Tensor) -> Tensor:
-        return to(x, dtype=dtype)
+    def convert(x: Tensor, memory_format: str = "preserve_format") -> Tensor:
+        return to(x, dtype=dtype, memory_format=memory_format)
 
     convert.__doc__ = f"In {dtype}; x itself if it has that type."
     return convert

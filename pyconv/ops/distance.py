@@ -10,11 +10,12 @@ import numpy as np
 from pyconv.ops.arguments import axis_of
 from pyconv.ops.binary import add, div, eq, mul, sub, where
 from pyconv.ops.binary import pow as power
+from pyconv.ops.clamp import clamp_min
 from pyconv.ops.operands import broadcast
 from pyconv.ops.reduce import amax, amin
 from pyconv.ops.reduce import sum as total
 from pyconv.ops.unary import abs as magnitude
-from pyconv.ops.unary import clamp_min, sqrt
+from pyconv.ops.unary import sqrt
 from pyconv.tensor import FLOATS, Tensor, raw
 
 
@@ -53,14 +54,18 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     [0.9599999785423279]
     """
     shape = _pair("cosine_similarity", x1, x2)
-    axis = axis_of(dim, len(shape), "cosine_similarity") - len(shape)
+    rank = len(shape)
+    axis = axis_of(dim, max(rank, 1), "cosine_similarity") - max(rank, 1)
     least = _number(eps, "cosine_similarity", "eps") ** 2
 
     def unit(x: Any) -> Any:
         # The root of a bounded square: its slope is finite for a vector of zeros, too.
         own = (1,) * (len(shape) - len(x.shape)) + tuple(x.shape)
         wide = x.reshape(own) if own != tuple(x.shape) else x
-        return div(wide, sqrt(clamp_min(total(mul(wide, wide), axis, True), max(least, 1e-38))))
+        squares = total(mul(wide, wide), axis, True)
+        if rank and own[axis] != shape[axis]:  # one number for the whole axis: it counts once per place
+            squares = mul(squares, shape[axis])
+        return div(wide, sqrt(clamp_min(squares, max(least, 1e-38))))
 
     return total(mul(unit(x1), unit(x2)), axis)
 

@@ -53,11 +53,9 @@ from pyconv.ops.binary import (
     sub,
     where,
 )
+from pyconv.ops.clamp import clamp, clamp_, clamp_max, clamp_max_, clamp_min, clamp_min_
 from pyconv.ops.inplace import (
     augmented,
-    clamp_,
-    clamp_max_,
-    clamp_min_,
     copy_,
     fill_,
     inplace_one,
@@ -87,9 +85,6 @@ from pyconv.ops.unary import (
     Square,
     abs,
     ceil,
-    clamp,
-    clamp_max,
-    clamp_min,
     cos,
     erf,
     exp,

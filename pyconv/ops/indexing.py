@@ -15,7 +15,8 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import axis_of, dtype_of
 from pyconv.ops.inplace import inplace
-from pyconv.ops.shape import array_of
+from pyconv.ops.operands import BOOL, broadcast
+from pyconv.ops.shape import array_of, expand
 from pyconv.tensor import Array, Op, Record, Shape, Tensor, apply
 
 # A plain index has one entry per axis of x, or None for a new axis: an int, or (start, stop, step).
@@ -263,16 +264,30 @@ def setitem(x: Tensor, key: Any, values: Any) -> None:
 
 def index_select(x: Any, dim: int, index: Any) -> Any:
     """The slices of x along an axis that a 1-D index names, in its order."""
-    axis = axis_of(dim, len(array_of(x, "index_select").shape), "index_select")
+    shape = array_of(x, "index_select").shape
+    axis = axis_of(dim, max(len(shape), 1), "index_select")
     array = _entry(index, "index_select")
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind == "b":
         raise TypeError("[index_select] index is no 1-D tensor of whole numbers")
+    if not shape:
+        if array.size != 1:
+            raise ShapeError(f"[index_select] index has {array.size} entries, expected 1 for a tensor without axes")
+        return apply(Gather, x.reshape(1), array, axes=(0,), position=0).reshape(())
     return apply(Gather, x, array, axes=(axis,), position=axis)
 
 
 def masked_select(x: Any, mask: Any) -> Any:
-    """The elements where a bool mask of x's shape holds, in C order."""
-    return getitem(x, mask)
+    """The elements where a bool mask holds, in C order, of x's shape or broadcasting with it."""
+    shapes = []
+    for name, value in (("x", x), ("mask", mask)):
+        if not isinstance(value, (Tensor, np.ndarray)):
+            raise TypeError(f"[masked_select] {name} is {type(value).__name__}, expected a Tensor or a numpy array")
+        shapes.append(tuple(value.shape))
+    if mask.dtype != BOOL:
+        raise TypeError(f"[masked_select] mask has dtype {mask.dtype}, expected bool")
+    shape = broadcast("masked_select", *shapes)
+    wide, mask = (v if tuple(v.shape) == shape else expand(v, shape) for v in (x, mask))
+    return getitem(wide, mask) if shape else getitem(wide.reshape(1), mask.reshape(1))
 
 
 METHODS: dict = {

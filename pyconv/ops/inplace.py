@@ -11,7 +11,7 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.binary import Binary, Mul, Pow, times
 from pyconv.ops.operands import ARRAYS, BOOL, OPERANDS, Number, fit, text, zeros_like
-from pyconv.ops.unary import Clamp, Flat, Relu, Unary
+from pyconv.ops.unary import Flat, Relu, Unary
 from pyconv.pending import settle
 from pyconv.tensor import Context, Op, Record, Tensor, listeners, mode, record_node
 
@@ -127,23 +127,6 @@ def augmented(op: type[Binary]) -> Any:
 def relu_(self: Tensor) -> Tensor:
     """``relu`` into this tensor's own memory."""
     return inplace(Relu, "relu_", self)
-
-
-def clamp_(self: Tensor, min: Number | None = None, max: Number | None = None) -> Tensor:
-    """``clamp`` into this tensor's own memory."""
-    if min is None and max is None:
-        raise ValueError("[clamp_] min and max are both None, expected at least one of them")
-    return inplace(Clamp, "clamp_", self, lo=min, hi=max)
-
-
-def clamp_min_(self: Tensor, min: Number) -> Tensor:
-    """``clamp_min`` into this tensor's own memory."""
-    return inplace(Clamp, "clamp_min_", self, lo=min, hi=None)
-
-
-def clamp_max_(self: Tensor, max: Number) -> Tensor:
-    """``clamp_max`` into this tensor's own memory."""
-    return inplace(Clamp, "clamp_max_", self, lo=None, hi=max)
 
 
 def copy_(self: Tensor, source: Any) -> Tensor:

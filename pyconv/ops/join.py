@@ -97,17 +97,20 @@ def _several(tensors: Any, op: str) -> list[Any]:
 def cat(tensors: Any, dim: int = 0) -> Any:
     """The tensors one after the other along an axis; they agree in all other sizes, and promote to one dtype.
 
-    Raises ShapeError naming the first that does not fit, IndexError for a bad axis.
+    A tensor of shape (0,) fits to any. Raises ShapeError naming the first that does not fit, IndexError for a bad axis.
 
     >>> import pyconv
     >>> pyconv.cat([pyconv.zeros(2, 1), pyconv.ones(2, 2)], dim=1).tolist()
     [[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]]
     """
     parts = _several(tensors, "cat")
+    dtype = _promoted(parts, "cat")
+    # An empty list with one axis is nothing to any tensor, as in PyTorch: what a loop that collects batches starts with.
+    parts = [t for t in parts if t.shape != (0,)] or parts[:1]
     if not parts[0].shape:
         raise ShapeError("[cat] tensor 0 has no axes and cannot be concatenated; use stack")
     axis = axis_of(dim, len(parts[0].shape), "cat")
-    return apply(Cat, *parts, dim=axis, dtype=_promoted(parts, "cat"))
+    return apply(Cat, *parts, dim=axis, dtype=dtype)
 
 
 def _promoted(parts: list[Any], op: str) -> str:

@@ -292,7 +292,7 @@ def kl_div(
 ) -> Any:
     """``t (log t - x)`` for logarithms x of probabilities; with ``log_target`` the target is a logarithm, too.
 
-    ``batchmean`` divides the sum by the first axis' size. Where t is 0 the loss is 0. Kullback and Leibler 1951.
+    ``batchmean`` divides the sum by the first axis' size. Where t is 0 the loss is 0, where it is negative NaN. Kullback and Leibler 1951.
 
     >>> import numpy as np
     >>> kl_div(np.log(np.array([0.5, 0.5])), np.array([1.0, 0.0]), reduction="sum").round(6).item()
@@ -304,10 +304,12 @@ def kl_div(
     if log_target:
         losses = e.mul(e.exp(target), e.sub(target, input))
     else:
-        positive = e.where(e.gt(target, 0.0), target, 1.0)
+        positive = e.where(e.ne(target, 0.0), target, 1.0)  # the logarithm of a negative number is NaN
         losses = e.mul(target, e.sub(e.log(positive), input))
     if reduction != "batchmean":
         return _reduced(op, losses, reduction)
-    if not input.shape or input.shape[0] == 0:
+    if not input.shape:
+        return _reduced(op, losses, "sum")
+    if input.shape[0] == 0:
         raise ShapeError(f"[{op}] input has shape {_text(input.shape)}, expected at least one sample for 'batchmean'")
     return e.div(_reduced(op, losses, "sum"), float(input.shape[0]))

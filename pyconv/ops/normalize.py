@@ -34,7 +34,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
             raise TypeError(f"[normalize] {name} is {value!r}, expected a number")
         if not value > 0 or (name == "eps" and math.isinf(value)):
             raise ValueError(f"[normalize] {name} is {value}, expected a number above 0")
-    axes = tuple(axis_of(a, len(input.shape), "normalize") for a in wholes([dim], "normalize", "dim"))
+    axes = tuple(axis_of(a, max(len(input.shape), 1), "normalize") for a in wholes([dim], "normalize", "dim"))
     # The smallest length is put in before the root: below it the root's slope, infinite at 0, does not count.
     if p == 2:
         length = sqrt(clamp_min(sum(square(input), axes, True), max(float(eps) ** 2, _SMALLEST)))

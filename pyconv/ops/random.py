@@ -115,10 +115,12 @@ def randn_like(input: Any, *, dtype: Any = None, device: Any = None, requires_gr
     return _like("randn_like", core.random_normal, input, dtype, device, requires_grad)
 
 
-def normal(mean: float, std: float, size: Any, *, generator: Generator | None = None, dtype: Any = None,
-           device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:
-    """Normal draws with this mean and standard deviation, both numbers."""
-    only("normal", out=(out, None))
+def normal(mean: float, std: float, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
+           device: Any = None, requires_grad: bool = False, out: None = None, layout: None = None) -> Tensor:
+    """Normal draws with this mean and standard deviation, both numbers, in this shape."""
+    only("normal", out=(out, None), layout=(layout, None))
+    if size is None:
+        raise TypeError("[normal] size is None, expected a shape; means and deviations per element are not supported")
     _check_normal("normal", mean, std)
     return _drawn("normal", core.random_normal, (mean, std), wholes([size], "normal", "size"), dtype, generator, device,
                   requires_grad)

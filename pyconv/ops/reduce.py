@@ -23,6 +23,8 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.ops import elementwise
+from pyconv.ops.arguments import dtype_of
+from pyconv.ops.shape import array_of, to_dtype
 from pyconv.tensor import Array, Op, Record, Shape, Tensor, apply, raw
 
 Dim = int | tuple[int, ...] | None
@@ -216,13 +218,19 @@ def _shape(x: Any, op: str) -> Shape:
     return x.shape if isinstance(x, Tensor) else raw(x, op, "x").shape
 
 
-def sum(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
-    """The sum; whole numbers and bool give int64, nothing gives 0."""
+def _in(op: str, x: Any, dtype: Any) -> Any:
+    return x if dtype is None else to_dtype(array_of(x, op), dtype_of(dtype, op))
+
+
+def sum(x: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum, of x in ``dtype`` if that is given; whole numbers and bool give int64, nothing gives 0."""
+    x = _in("sum", x, dtype)
     return apply(Sum, x, axes=_axes("sum", _shape(x, "sum"), dim), keepdim=keepdim)
 
 
-def mean(x: Any, dim: Dim = None, keepdim: bool = False) -> Any:
-    """The mean; of nothing it is NaN. Raises TypeError for whole numbers."""
+def mean(x: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean, of x in ``dtype`` if that is given; of nothing it is NaN. Raises TypeError for whole numbers."""
+    x = _in("mean", x, dtype)
     return apply(Mean, x, axes=_axes("mean", _shape(x, "mean"), dim), keepdim=keepdim)
 
 

@@ -231,6 +231,11 @@ class Cast(Op):
         return (core.cast(gy, ctx.extra, ctx.channels_last),)
 
 
+def to_dtype(x: Any, dtype: np.dtype) -> Any:
+    """x in this dtype; x itself if it has it."""
+    return x if x.dtype == dtype else apply(Cast, x, dtype=dtype.name)
+
+
 def array_of(x: Any, op: str) -> Any:
     """x, if it is a Tensor or a numpy array; TypeError else."""
     if not isinstance(x, (Tensor, np.ndarray)):
@@ -280,11 +285,11 @@ def permute(x: Any, *dims: Any) -> Any:
 
 def transpose(x: Any, dim0: int, dim1: int) -> Any:
     """x with two axes exchanged. The same memory."""
-    rank = len(array_of(x, "transpose").shape)
+    rank = max(len(array_of(x, "transpose").shape), 1)
     a, b = axis_of(dim0, rank, "transpose", "dim0"), axis_of(dim1, rank, "transpose", "dim1")
     order = list(range(rank))
     order[a], order[b] = order[b], order[a]
-    return apply(Permute, x, dims=tuple(order))
+    return apply(Permute, x, dims=tuple(order) if x.shape else ())
 
 
 def reverse_axes(x: Any) -> Any:
@@ -299,7 +304,7 @@ def squeeze(x: Any, dim: Any = None) -> Any:
         drop = set(range(len(shape)))
     else:
         dims = dim if isinstance(dim, (tuple, list)) else (dim,)
-        drop = {axis_of(d, len(shape), "squeeze") for d in dims}
+        drop = {axis_of(d, max(len(shape), 1), "squeeze") for d in dims}
     return apply(View, x, shape=tuple([n for i, n in enumerate(shape) if n != 1 or i not in drop]))
 
 

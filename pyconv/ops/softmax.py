@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
+from pyconv.ops.arguments import dtype_of
+from pyconv.ops.shape import array_of, to_dtype
 from pyconv.tensor import FLOATS, Array, Context, Op, Record, Tensor, apply
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -141,18 +143,22 @@ def _whole(op: str, argument: str, value: Any) -> int:
 
 
 def _softmax(op: str, input: Any, dim: Any, dtype: Any) -> Any:
-    if dtype is not None:
-        raise ValueError(f"[{op}] dtype={dtype!r} is not supported, convert the input")
     if dim is None:
         raise ValueError(f"[{op}] dim is None, expected the number of an axis")
+    if dtype is not None:
+        wanted = dtype_of(dtype, op)
+        if wanted not in FLOATS:
+            raise TypeError(f"[{op}] dtype is {wanted}, expected float32 or float64")
+        input = to_dtype(array_of(input, op), wanted)
     _floating(op, "input", input)
     return apply(_Softmax, input, dim=_whole(op, "dim", dim), logarithm=op == "log_softmax")
 
 
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: None = None) -> Any:
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """``exp(x_i) / sum_j exp(x_j)`` along the axis ``dim``, computed without overflow; any shape.
 
-    Raises IndexError for an axis that is not there, TypeError for integers, ValueError without ``dim``. Bridle 1990.
+    ``dtype`` (float32 or float64) converts the input first. Raises IndexError for an axis that is not there, TypeError
+    for integers, ValueError without ``dim``. Bridle 1990.
 
     >>> import numpy as np
     >>> softmax(np.array([1.0, 2.0, 3.0]), 0).round(4).tolist()
@@ -161,7 +167,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Non
     return _softmax("softmax", input, dim, dtype)
 
 
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: None = None) -> Any:
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """``x_i - log sum_j exp(x_j)`` along the axis ``dim``; errors as `softmax`.
 
     >>> import numpy as np

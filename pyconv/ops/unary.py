@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyconv._backend import core
-from pyconv.ops.operands import BOOL, Number, zeros_like
+from pyconv.ops.arguments import only
+from pyconv.ops.operands import BOOL, zeros_like
 from pyconv.pending import Masked, Pending
 from pyconv.tensor import Array, Context, Op, Record, apply
 
@@ -252,8 +253,9 @@ def ceil(x: Any) -> Any:
     return apply(Ceil, x)
 
 
-def round(x: Any) -> Any:
-    """The nearest whole number, the even one at a half; its gradient is zero."""
+def round(x: Any, *, decimals: int = 0) -> Any:
+    """The nearest whole number, the even one at a half; its gradient is zero. ``decimals`` must be 0."""
+    only("round", decimals=(decimals, 0))
     return apply(Round, x)
 
 
@@ -285,20 +287,3 @@ def isfinite(x: Any) -> Any:
 def isnan(x: Any) -> Any:
     """Whether x is NaN, bool."""
     return apply(IsNan, x)
-
-
-def clamp(x: Any, min: Number | None = None, max: Number | None = None) -> Any:
-    """Limit x to [min, max]; max wins where they cross. Raises ValueError without either bound."""
-    if min is None and max is None:
-        raise ValueError("[clamp] min and max are both None, expected at least one of them")
-    return apply(Clamp, x, lo=min, hi=max)
-
-
-def clamp_min(x: Any, min: Number) -> Any:
-    """max(x, min)."""
-    return clamp(x, min)
-
-
-def clamp_max(x: Any, max: Number) -> Any:
-    """min(x, max)."""
-    return clamp(x, None, max)

@@ -432,3 +432,10 @@ def test_grad_modes():
     with pytest.raises(ZeroDivisionError), pc.no_grad():
         1 / 0  # noqa: B018
     assert pc.is_grad_enabled()
+
+
+def test_a_tensor_without_axes_has_an_axis_0():
+    x = pc.tensor(2.0)
+    assert x.squeeze(0).shape == x.transpose(0, -1).shape == ()
+    assert pc.index_select(x, 0, pc.tensor([0])).item() == 2
+    assert pc.masked_select(x, x > 0).tolist() == [2]

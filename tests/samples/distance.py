@@ -27,6 +27,9 @@ SAMPLES = [
     _same(cosine_similarity, "last", (2, 3, 17), (2, 3, 17), dim=-1),
     _same(cosine_similarity, "maps", (2, 19, 4, 5), (2, 19, 4, 5)),
     _same(cosine_similarity, "broadcast", (4, 1, 6), (3, 6), dim=2),
+    # One number along the whole axis: only its sign counts, its gradient is nothing but rounding.
+    Sample("cosine_similarity", "broadcast-along", cosine_similarity, normal((4, 1), (4, 6)), {"dim": 1},
+           torch=_torch("cosine_similarity"), constant=(0,), length=256),
     _same(cosine_similarity, "one-vector", (9,), (9,), dim=0),
     _same(cosine_similarity, "short", inputs=lambda rng: [0.1 * rng.standard_normal((3, 4)), rng.standard_normal((3, 4))],
           eps=1e-3),

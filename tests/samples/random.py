@@ -53,6 +53,7 @@ HOSTILE = [
         ("rand", "dtype", "pc.rand(2, dtype=pc.int64)", _TYPE, "dtype is int64, expected float32 or float64"),
         ("rand", "generator", "pc.rand(2, generator=3)", _TYPE, "generator is int"),
         ("randn", "bool-dtype", "pc.randn(2, dtype=pc.bool)", _TYPE, "dtype is bool"),
+        ("normal", "no-size", "pc.normal(0.0, 1.0)", _TYPE, "size is None, expected a shape"),
         ("randint", "empty", "pc.randint(3, 3, (2,))", _VALUE, "high is 3, expected more than low"),
         ("randint", "huge", f"pc.randint(0, {BIG * 4}, (2,))", _VALUE, "does not fit int64"),
         ("randint", "dtype", "pc.randint(0, 300, (2,), dtype=pc.uint8)", _VALUE, "does not fit dtype uint8"),

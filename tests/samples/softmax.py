@@ -182,7 +182,7 @@ HOSTILE = [
     *_soft("axis-text", "SOFT(x(2, 3), '1')", _T, r"\[SOFT\] dim is '1', expected a whole number"),
     *_soft("axis-bool", "SOFT(x(2, 3), True)", _T, r"\[SOFT\] dim is True, expected a whole number"),
     *_soft("axis-tuple", "SOFT(x(2, 3), (0, 1))", _T, r"\[SOFT\] dim is \(0, 1\), expected a whole number"),
-    *_soft("dtype", "SOFT(x(2, 3), 1, dtype=pc.float64)", _V, r"\[SOFT\] dtype=.* is not supported, convert the input"),
+    *_soft("dtype", "SOFT(x(2, 3), 1, dtype=pc.int64)", _T, r"\[SOFT\] dtype is int64, expected float32 or float64"),
     *_soft("whole-numbers", "SOFT(i(2, 3), 1)", _T, r"\[SOFT\] input has dtype int64, expected float32 or float64"),
     *_soft("complex", "SOFT(a(2, 3).astype(complex), 1)", _T, r"\[SOFT\] input has dtype complex128"),
     *_soft("half", "SOFT(a(2, 3).astype('float16'), 1)", _T, r"\[SOFT\] input has dtype float16"),
