@@ -113,6 +113,13 @@ double winograd_weight_cost(const RowProblem& p) {
                    kLiftCost * (source_vectors(p, grid) + out));
 }
 
+int64_t transformed_filter_bytes(const RowProblem& p) {
+  const int tile = winograd_tile(p);
+  if (tile == 0) return 0;
+  const TileGrid grid(p, tile);
+  return 4 * p.groups * FilterPlanes{PanelLayout(grid.depth(), grid.columns()), grid.planes()}.floats();
+}
+
 int64_t weight_part_channels(const TileGrid& grid) { return even_parts(grid.channels(), kMostPartChannels); }
 int64_t weight_part_columns(const TileGrid& grid) { return even_parts(grid.columns(), kMostPartColumns); }
 

@@ -25,6 +25,9 @@ double direct_cost(const RowProblem& problem);
 double winograd_cost(const RowProblem& problem);
 double winograd_weight_cost(const RowProblem& problem);
 
+// Of the transformed filters of all groups; 0 without tiles.
+int64_t transformed_filter_bytes(const RowProblem& problem);
+
 ConvPlan plan_winograd(const RowProblem& problem);
 ConvPlan plan_winograd_weight(const RowProblem& problem);
 
