@@ -74,6 +74,7 @@ class Argument {
   // The argument as a view; of a number: on one element of type `dtype` in here.
   const View& view(DType dtype) {
     if (!number_) return view_;
+    if (dtype == DType::kInt64 || dtype == DType::kInt32 || dtype == DType::kUInt8) make_whole(dtype);
     if (!fits(dtype))
       throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(),
                            ", which does not fit ", name(dtype)));
@@ -99,6 +100,18 @@ class Argument {
   Dims shape() const { return number_ ? Dims() : view_.shape; }
 
  private:
+  // A float that takes a whole-number type has to be whole.
+  void make_whole(DType dtype) {
+    if (!PyFloat_Check(number_.ptr())) return;
+    const double value = PyFloat_AS_DOUBLE(number_.ptr());
+    if (!std::isfinite(value) || std::floor(value) != value)
+      throw ValueError(cat("[", op_, "] ", argument_, " is ", py::str(number_).cast<std::string>(),
+                           ", expected a whole number for dtype ", name(dtype)));
+    number_ = py::reinterpret_steal<py::object>(PyLong_FromDouble(value));
+    if (!number_) throw py::error_already_set();
+    kind_ = DType::kInt64;
+  }
+
   const char *op_, *argument_;
   py::array array_;
   py::object number_;

@@ -228,11 +228,11 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
 
 
 def _like(op: str, x: Any, value: Any, dtype: Any, requires_grad: bool, device: Any) -> Any:
+    if not isinstance(x, (Tensor, np.ndarray)):
+        raise TypeError(f"[{op}] input is {type(x).__name__}, expected a Tensor or a numpy array")
     kind = x.dtype if dtype is None else dtype_of(dtype, op)
     if isinstance(x, np.ndarray):
         return core.full(x.shape, kind, value, False)
-    if not isinstance(x, Tensor):
-        raise TypeError(f"[{op}] input is {type(x).__name__}, expected a Tensor or a numpy array")
     return _filled(op, x.shape, value, kind, device or ("meta" if x.is_meta else "cpu"), requires_grad)
 
 

@@ -56,7 +56,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     shape = _pair("cosine_similarity", x1, x2)
     rank = len(shape)
     axis = axis_of(dim, max(rank, 1), "cosine_similarity") - max(rank, 1)
-    least = _number(eps, "cosine_similarity", "eps") ** 2
+    least = _number(eps, "cosine_similarity", "eps")
+    least *= least  # infinity where `** 2` would raise
 
     def unit(x: Any) -> Any:
         # The root of a bounded square: its slope is finite for a vector of zeros, too.

@@ -21,6 +21,8 @@ _UNSHARED = sys.getrefcount(_alone._version)
 
 def inplace(op: type[Op], name: str, x: Tensor, other: Any = None, **attrs: Any) -> Tensor:
     """Run ``op`` into x's own memory; a recorded result takes x's place on the tape."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"[{name}] input is {type(x).__name__}, expected a Tensor to change in place")
     inputs = [x] if other is None else [x, other]
     if issubclass(op, Binary) and len(inputs) == 1:
         inputs.append(None)

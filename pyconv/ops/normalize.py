@@ -37,12 +37,16 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     axes = tuple(axis_of(a, max(len(input.shape), 1), "normalize") for a in wholes([dim], "normalize", "dim"))
     # The smallest length is put in before the root: below it the root's slope, infinite at 0, does not count.
     if p == 2:
-        length = sqrt(clamp_min(sum(square(input), axes, True), max(float(eps) ** 2, _SMALLEST)))
+        length = sqrt(clamp_min(sum(square(input), axes, True), max(float(eps) * float(eps), _SMALLEST)))
     elif p == 1:
         length = clamp_min(sum(abs(input), axes, True), eps)
     elif math.isinf(p):
         length = clamp_min(amax(abs(input), axes, True), eps)
     else:
-        powers = clamp_min(sum(pow(abs(input), float(p)), axes, True), max(float(eps) ** p, _SMALLEST))
+        try:
+            least = max(float(eps) ** float(p), _SMALLEST)
+        except OverflowError:
+            raise ValueError(f"[normalize] eps is {eps}, whose power {p} exceeds float64, expected less") from None
+        powers = clamp_min(sum(pow(abs(input), float(p)), axes, True), least)
         length = clamp_min(pow(powers, 1.0 / p), eps)
     return div(input, length)

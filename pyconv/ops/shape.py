@@ -421,6 +421,8 @@ def clone(x: Any, *, memory_format: str = "preserve_format") -> Any:
 
 def detach(x: Tensor) -> Tensor:
     """The same memory without its history; a change of either's values is seen by both."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"[detach] x is {type(x).__name__}, expected a Tensor")
     return Tensor(x._array, meta=x._meta, version=x._version)
 
 

@@ -59,7 +59,7 @@ def main() -> None:
     faulthandler.enable()
     cases, names = support.all_hostile(), namespace()
     limit_memory()
-    print(json.dumps({"cases": len(cases)}), flush=True)
+    print(json.dumps({"ready": len(cases)}), flush=True)
     for line in sys.stdin:
         print(json.dumps(run(cases[int(line)], names)), flush=True)
 
