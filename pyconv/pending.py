@@ -5,7 +5,7 @@
 at the first look at its values. The tape is the same either way, and so are the bits.
 
 What the values come from must not change meanwhile. Only memory that no array and no other tensor shares is waited for
-(`unshared`), and whatever changes a tensor in place calls `settle` first.
+(`unshared`); whatever changes a tensor in place, or hands its memory out, calls `settle` first.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Pending(Tensor):
 
     @property
     def _array(self) -> Array:
-        self.become(self.values())
+        waiting = self._meta
+        if waiting is not None:  # None: another thread has been here meanwhile
+            self.become(waiting[2](None, False))
         return _memory.__get__(self)
 
     @_array.setter
@@ -70,13 +72,13 @@ class Pending(Tensor):
     def become(self, array: Array) -> None:
         """An ordinary tensor with these values."""
         _waiting.pop(id(self), None)
+        _memory.__set__(self, array)  # first: whoever sees an ordinary tensor sees its values
         self.__class__ = Tensor  # type: ignore[assignment]
         self._meta = None
-        self._array = array
 
 
 def settle() -> None:
-    """Compute what still waits: called before memory changes in place."""
+    """Compute what still waits: called before memory changes in place or is handed out."""
     if _waiting:
         for tensor in list(_waiting.values()):
             if tensor.pending:

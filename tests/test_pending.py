@@ -169,6 +169,20 @@ def test_a_change_in_place_comes_after_it() -> None:
     np.testing.assert_array_equal(y.numpy(), want)
 
 
+@pytest.mark.parametrize("export", [lambda x: x.numpy(), np.asarray, np.from_dlpack], ids=["numpy", "asarray", "dlpack"])
+def test_memory_that_is_handed_out_may_change_after_it(export: Callable[[Any], np.ndarray]) -> None:
+    x = fresh(tensor((2, 3, 4, 4), 0, False))
+    want = normed(pyconv.tensor(x.numpy().copy())).numpy()
+    y = normed(x)
+    assert isinstance(y, Pending)
+    out = export(x)
+    if out.flags.writeable:  # numpy takes foreign memory as read-only
+        out[...] = 0
+    else:
+        x.array[...] = 0
+    np.testing.assert_array_equal(y.numpy(), want)
+
+
 def test_a_step_of_an_optimizer_comes_after_it() -> None:
     w = nn.Parameter(fresh(tensor((2, 3, 4, 4), 0, False)))
     want = normed(pyconv.tensor(w.detach().numpy().copy())).numpy()

@@ -322,7 +322,8 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
   const Gradient gradient{mean, invstd, weight, training, gw, gb};
   Factors f(shape.c);
   for (int64_t c = 0; c < shape.c; ++c) f.center[c] = static_cast<float>(mean[c]);
-  const ChannelMask relu_mask{relu, relu + shape.c, relu + 2 * shape.c};
+  ChannelMask relu_mask{};
+  if (relu) relu_mask = {relu, relu + shape.c, relu + 2 * shape.c};
   const ChannelMask* const mask = relu ? &relu_mask : nullptr;
   if (cut_channels(shape) && gx && training) {
     ChannelsLastOutput to(*gx);

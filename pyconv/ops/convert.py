@@ -13,6 +13,7 @@ from pyconv.device import device as Device
 from pyconv.ops.arguments import axis_of, dtype_of, only
 from pyconv.ops.binary import add
 from pyconv.ops.shape import Cast, clone, detach
+from pyconv.pending import settle
 from pyconv.tensor import FLOATS, Tensor, apply
 
 #: numpy knows of versions, copies and read-only memory since 2.1.
@@ -27,6 +28,7 @@ def numpy(x: Tensor, *, force: bool = False) -> np.ndarray:
     """
     if x.requires_grad and not force:
         raise RuntimeError("[numpy] the tensor requires a gradient; use tensor.detach().numpy()")
+    settle()  # the caller may write into it
     return x.array
 
 
@@ -67,6 +69,7 @@ def dlpack(x: Tensor, *, stream: Any = None, max_version: tuple[int, int] | None
         raise ValueError(f"[__dlpack__] stream is {stream!r}, expected None on the CPU")
     if dl_device is not None and tuple(dl_device) != (1, 0):
         raise BufferError(f"[__dlpack__] dl_device is {dl_device!r}, expected the CPU, (1, 0)")
+    settle()  # the receiver may write into it
     if _VERSIONED_DLPACK:
         return x.array.__dlpack__(max_version=max_version, copy=copy)  # type: ignore[call-arg, unused-ignore]
     return (core.copy(x.array, True) if copy else x.array).__dlpack__()

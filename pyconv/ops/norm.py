@@ -69,7 +69,8 @@ class PendingBatchNorm(BatchNorm):
 
 
 def _can_wait(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.dtype == np.float32 and not x.is_meta and not listeners and unshared(x) and x.array.size > 0
+    return (isinstance(x, Tensor) and x.dtype == np.float32 and not x.is_meta and not listeners and unshared(x)
+            and x.array.size > 0)
 
 
 def _number(value: Any, argument: str) -> float:
@@ -110,7 +111,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     for argument in ("running_mean", "running_var"):
         if isinstance(inputs[argument], Tensor) and inputs[argument].requires_grad:
             raise ValueError(f"[batch_norm] {argument} requires a gradient, but it is updated, not differentiated")
-    y = apply(PendingBatchNorm if _can_wait(input) else BatchNorm, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
+    op = PendingBatchNorm if _can_wait(input) else BatchNorm
+    y = apply(op, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
     if training:
         for vector in (running_mean, running_var):
             if isinstance(vector, Tensor):
