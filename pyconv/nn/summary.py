@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyconv.grad_mode import no_grad
 from pyconv.nn import receptive
 from pyconv.nn.arguments import whole
 from pyconv.nn.module import Module
+from pyconv.nn.observing import observed
 from pyconv.nn.state import float_dtype
-from pyconv.tensor import Context, Op, Tensor, listeners
+from pyconv.tensor import Context, Op, Tensor
 
 Shape = tuple[int, ...]
 
@@ -136,7 +135,7 @@ def convolutions(model: Module, input_size: Any) -> list[tuple[str, Any]]:
 def _watched(model: Module, sizes: list[Shape], kind: np.dtype) -> _Watch:
     """A run on shapes alone."""
     watch = _Watch(model)
-    with watch.attached(), no_grad():
+    with observed(model, watch, watch.enter, watch.leave):
         model(*[watch.known(Tensor(None, meta=(size, kind))) for size in sizes])
     return watch
 
@@ -165,26 +164,6 @@ class _Watch:
         self.fields: dict[int, receptive.Field | None] = {}
         self.kept: list[Tensor] = []  # alive, so that an id stays one tensor's
         self.thread = threading.get_ident()
-
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Evaluation mode, hooks and listener; everything is put back at the end."""
-        modules = list(self.model.modules())
-        training = [module.training for module in modules]
-        handles = []
-        listeners.append(self)
-        try:
-            for module in modules:
-                module.training = False
-                handles.append(module.register_forward_pre_hook(self.enter, prepend=True))
-                handles.append(module.register_forward_hook(self.leave))
-            yield
-        finally:
-            listeners.remove(self)
-            for handle in handles:
-                handle.remove()
-            for module, was in zip(modules, training, strict=True):
-                module.training = was
 
     def known(self, tensor: Tensor) -> Tensor:
         """Register an input."""

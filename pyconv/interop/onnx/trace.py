@@ -8,16 +8,15 @@ hand, is noticed by its version counter.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from pyconv.grad_mode import no_grad
 from pyconv.interop.onnx.proto import OnnxError, elem_type
 from pyconv.nn.module import Module
-from pyconv.tensor import Context, Op, Tensor, listeners
+from pyconv.nn.observing import observed
+from pyconv.tensor import Context, Op, Tensor
 
 #: Operation -> function(step) that writes its nodes and returns the names of its results.
 FORMS: dict[str, Any] = {}
@@ -201,28 +200,12 @@ class Trace:
     def on_backward(self, node: Any, gradients: Any) -> None:
         """Heard from the gate; no business of ours."""
 
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Evaluation mode, hooks and listener; everything is put back at the end."""
-        modules = list(self.model.modules())
-        training = [module.training for module in modules]
-        handles = []
-        listeners.append(self)
-        try:
-            for module in modules:
-                module.training = False
-                handles.append(module.register_forward_pre_hook(lambda m, args: self.stack.append(id(m)), prepend=True))
-                handles.append(module.register_forward_hook(lambda m, args, out: self._leave()))
-            with no_grad():
-                yield
-        finally:
-            listeners.remove(self)
-            for handle in handles:
-                handle.remove()
-            for module, was in zip(modules, training, strict=True):
-                module.training = was
+    def enter(self, module: Module, args: Any) -> None:
+        """A layer begins."""
+        self.stack.append(id(module))
 
-    def _leave(self) -> None:
+    def leave(self, module: Module, args: Any, output: Any) -> None:
+        """It has ended."""
         self.stack.pop()
 
 
@@ -240,7 +223,7 @@ def traced(model: Module, inputs: Sequence[np.ndarray], names: Sequence[str], op
         trace.taken.add(name)
         trace.learn(tensor, name)
         tensors.append(tensor)
-    with trace.attached():
+    with observed(model, trace, trace.enter, trace.leave):
         result = model(*tensors)
     outputs = list(result) if isinstance(result, (tuple, list)) else [result]
     for out in outputs:

@@ -73,7 +73,7 @@ def celu(at: Call, x: Any) -> Any:
     alpha = at["alpha"]
     if alpha == 0 or not math.isfinite(alpha):
         at.error(f"alpha is {alpha}, expected a finite number other than 0")
-    return E.relu(x) + E.expm1(_negative(x) * (1.0 / alpha)) * alpha
+    return A.celu(x, alpha)
 
 
 @operator("ThresholdedRelu")
@@ -97,7 +97,7 @@ def hard_swish(at: Call, x: Any) -> Any:
 @operator("Softplus")
 def softplus(at: Call, x: Any) -> Any:
     """log(1 + e^x)."""
-    return E.relu(x) + E.log1p(E.exp(-E.abs(x)))
+    return A.softplus(x, threshold=math.inf)
 
 
 @operator("Mish")
