@@ -32,6 +32,12 @@ def model(nodes, weights=(), inputs=(("x", (2, 3)),), outputs=("y",), opset=18):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
+def test_softplus_far_from_zero():
+    loaded = load(model([helper.make_node("Softplus", ["x"], ["y"])]))
+    got = loaded(pyconv.tensor([[-1000.0, -30, 0], [25, 90, 1000]])).detach().numpy()
+    np.testing.assert_allclose(got, np.logaddexp(0, [[-1000.0, -30, 0], [25, 90, 1000]]), rtol=1e-6)
+
+
 def network():
     pyconv.manual_seed(3)
     return nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
