@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+
+
+class _Default(threading.local):
+    """The devices of the ``with`` blocks that this thread is in, the innermost last."""
+
+    def __init__(self) -> None:
+        self.stack = [device("cpu")]
+
 
 class device:
     """Where a tensor lives: ``device("cpu")`` or ``device("meta")``. Raises ValueError for any other.
 
+    As a context manager, it is where the tensors and modules made within it live, unless they name a device
+    themselves; for the thread that enters it alone.
+
     >>> device("cpu")
     device(type='cpu')
+    >>> from pyconv import nn
+    >>> with device("meta"):
+    ...     layer = nn.Linear(100_000, 10_000)  # 10^9 weights, no memory
+    >>> layer.weight.device
+    device(type='meta')
     """
 
     __slots__ = ("type",)
@@ -30,3 +47,18 @@ class device:
 
     def __str__(self) -> str:
         return self.type
+
+    def __enter__(self) -> device:
+        _default.stack.append(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _default.stack.pop()
+
+
+_default = _Default()
+
+
+def chosen(argument: str | device | None) -> device:
+    """The device that an argument names; for None that of the ``with`` block around, or the CPU."""
+    return _default.stack[-1] if argument is None else device(argument)

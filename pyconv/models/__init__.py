@@ -1,55 +1,5 @@
-"""Networks by name, one family per file."""
+"""Networks by name, one family per file: the file is the network's documentation."""
 
-from __future__ import annotations
-
-import difflib
-import os
-from collections.abc import Callable
-from typing import Any
-
-from pyconv import io, nn
-from pyconv.models.lenet import LeNet1, LeNet5, lenet1, lenet5
-
-__all__ = ["LeNet1", "LeNet5", "create_model", "lenet1", "lenet5", "list_models"]
-
-_FACTORIES: dict[str, Callable[..., nn.Module]] = {f.__name__: f for f in (lenet1, lenet5)}
-
-
-def list_models() -> list[str]:
-    """The names that `create_model` knows, sorted.
-
-    >>> "lenet5" in list_models()
-    True
-    """
-    return sorted(_FACTORIES)
-
-
-def create_model(name: str, *, num_classes: int | None = None, in_channels: int | None = None,
-                 weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
-    """Build a network.
-
-    Args:
-        name: one of `list_models`.
-        num_classes, in_channels: None takes the network's own default.
-        weights: path of a file that `pyconv.io.load` reads; its names and shapes have to fit exactly.
-        options: what else the network's factory takes, such as ``activation="tanh"``.
-
-    Raises:
-        ValueError: an unknown name, or weights that do not fit (StateDictError); TypeError: an option that the
-        factory does not know; OSError: an unreadable file.
-
-    >>> create_model("lenet5", num_classes=3).fc3
-    Linear(in_features=84, out_features=3, bias=True)
-    """
-    if name not in _FACTORIES:
-        close = difflib.get_close_matches(str(name), _FACTORIES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"[create_model] name is {name!r}, expected one of {', '.join(list_models())}{hint}")
-    if num_classes is not None:
-        options["num_classes"] = num_classes
-    if in_channels is not None:
-        options["in_channels"] = in_channels
-    model = _FACTORIES[name](**options)
-    if weights is not None:
-        model.load_state_dict(io.load(weights))
-    return model
+from pyconv.models.lenet import *
+from pyconv.models.registry import create_model as create_model
+from pyconv.models.registry import list_models as list_models

@@ -18,6 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pyconv import nn
+from pyconv.models.registry import register
+
+__all__ = ["LeNet1", "LeNet5", "lenet1", "lenet5"]
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 _POOLS: dict[str, Callable[[int], nn.Module]] = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
@@ -84,6 +87,7 @@ class LeNet1(nn.Module):
         return self.fc(self.flatten(x))
 
 
+@register
 def lenet5(num_classes: int = 10, in_channels: int = 1, activation: str = "relu", pool: str = "max") -> LeNet5:
     """LeNet-5 for 32x32 images: 61,706 parameters, 416,520 multiply-adds per image.
 
@@ -96,6 +100,7 @@ def lenet5(num_classes: int = 10, in_channels: int = 1, activation: str = "relu"
     return LeNet5(num_classes, in_channels, activation, pool)
 
 
+@register
 def lenet1(num_classes: int = 10, in_channels: int = 1, activation: str = "tanh", pool: str = "avg") -> LeNet1:
     """LeNet-1 for 28x28 images: 3,246 parameters, 136,320 multiply-adds per image; arguments as `lenet5`.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pyconv.device import chosen
 from pyconv.errors import StateDictError
 from pyconv.nn.parameter import Parameter
 from pyconv.pending import settle
@@ -29,8 +30,9 @@ class IncompatibleKeys(NamedTuple):
 
 
 def is_meta(device: Any, op: str) -> bool:
-    """Whether a device argument names the meta device. Raises ValueError for one that we don't have."""
-    name = "cpu" if device is None else str(getattr(device, "type", device))
+    """Whether a device argument, or for None the ``with`` block around, names the meta device. Raises ValueError for
+    one that we don't have."""
+    name = chosen(None).type if device is None else str(getattr(device, "type", device))
     if name not in ("cpu", "meta"):
         raise ValueError(f"[{op}] device is {device!r}, expected 'cpu' or 'meta'")
     return name == "meta"

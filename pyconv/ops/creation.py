@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
+from pyconv.device import chosen
 from pyconv.device import device as Device
 from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
 from pyconv.tensor import FLOATS, Tensor, raw
@@ -45,7 +46,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     wanted = array.dtype if dtype is None else dtype_of(dtype, "tensor")
     if dtype is None:
         dtype_of(wanted, "tensor")
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish(array.shape, wanted, "tensor", requires_grad)
     return finish(core.cast(array, wanted, True), wanted, "tensor", requires_grad)
 
@@ -134,7 +135,7 @@ def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) ->
 
 def _filled(op: str, shape: tuple[int, ...], value: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
     kind = _FLOAT32 if dtype is None else dtype_of(dtype, op)
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish(shape, kind, op, requires_grad)
     return finish(core.full(shape, kind, value, True), kind, op, requires_grad)
 
@@ -162,7 +163,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     """A tensor whose values are whatever the memory held; see `zeros`."""
     only("empty", out=(out, None), layout=(layout, None))
     shape, kind = wholes(size, "empty"), _FLOAT32 if dtype is None else dtype_of(dtype, "empty")
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish(shape, kind, "empty", requires_grad)
     return finish(core.empty(shape, kind, True), kind, "empty", requires_grad)
 
@@ -222,7 +223,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
             raise ValueError(f"[arange] the numbers from {start} to {last} do not fit dtype {kind}")
     if count > 2**63 - 1:
         raise ValueError(f"[arange] {count} numbers are more than memory holds")
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish((int(count),), kind, "arange", requires_grad)
     return finish(core.arange(kind, start, step, int(count)), kind, "arange", requires_grad)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyconv._backend import core
-from pyconv.device import device as Device
+from pyconv.device import chosen
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import dtype_of, only, size_of, whole, wholes
 from pyconv.ops.creation import finish
@@ -28,7 +28,7 @@ def _position(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | No
 def _drawn(op: str, draw: Any, parameters: tuple[Any, Any], shape: tuple[int, ...], dtype: Any,
            generator: Generator | None, device: Any, requires_grad: bool, default: np.dtype = _FLOAT32) -> Tensor:
     kind = default if dtype is None else dtype_of(dtype, op)
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish(shape, kind, op, requires_grad)
     at = _position(shape, kind, generator, op)
     return finish(draw(shape, kind, *parameters, *at, True), kind, op, requires_grad)
@@ -92,7 +92,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
         raise ValueError(f"[randperm] n is {count}, expected at least 0")
     if kind != _INT64:
         raise TypeError(f"[randperm] dtype is {kind}, only int64 is supported")
-    if Device(device or "cpu").type == "meta":
+    if chosen(device).type == "meta":
         return finish((count,), kind, "randperm", False)
     return Tensor(core.random_permutation(count, *_position((count,), kind, generator, "randperm")))
 

@@ -145,6 +145,23 @@ def test_devices():
         pc.device("cuda")
 
 
+def test_a_device_around_a_block():
+    with pc.device("meta"):
+        layer = pc.nn.BatchNorm2d(7)
+        assert layer.weight.is_meta
+        assert layer.num_batches_tracked.is_meta
+        assert pc.rand(2, 3).is_meta
+        assert pc.tensor([1.0]).is_meta
+        assert not pc.ones(2, device="cpu").is_meta
+        with pc.device("cpu"):
+            assert not pc.zeros(1).is_meta
+        assert pc.zeros(1).is_meta
+    assert not pc.zeros(1).is_meta
+    with pytest.raises(KeyError), pc.device("meta"):
+        raise KeyError
+    assert not pc.nn.Linear(2, 3).weight.is_meta
+
+
 # --- views and indexing -------------------------------------------------------------------------------------
 
 KEYS = [

@@ -1,0 +1,65 @@
+"""The list of networks that can be built by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pyconv import io, nn
+
+Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
+
+_factories: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register(factory: Factory) -> Factory:
+    """Decorate a function that builds a network: it can then be built by its name.
+
+    The module that it returns has ``input_size``, the (channels, height, width) that the network was made for.
+    """
+    _factories[factory.__name__] = factory
+    return factory
+
+
+def list_models() -> list[str]:
+    """The names that `create_model` knows, sorted.
+
+    >>> from pyconv import models
+    >>> "lenet5" in models.list_models()
+    True
+    """
+    return sorted(_factories)
+
+
+def create_model(name: str, *, num_classes: int | None = None, in_channels: int | None = None,
+                 weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
+    """Build a network.
+
+    Args:
+        name: one of `list_models`.
+        num_classes, in_channels: None takes the network's own default.
+        weights: path of a file that `pyconv.io.load` reads; its names and shapes have to fit exactly.
+        options: what else the network's factory takes, such as ``activation="tanh"``.
+
+    Raises:
+        ValueError: an unknown name, or weights that do not fit (StateDictError); TypeError: an option that the
+        factory does not know; OSError: an unreadable file.
+
+    >>> from pyconv import models
+    >>> models.create_model("lenet5", num_classes=3).fc3
+    Linear(in_features=84, out_features=3, bias=True)
+    """
+    if name not in _factories:
+        close = difflib.get_close_matches(str(name), _factories, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"[create_model] name is {name!r}, expected one of {', '.join(list_models())}{hint}")
+    if num_classes is not None:
+        options["num_classes"] = num_classes
+    if in_channels is not None:
+        options["in_channels"] = in_channels
+    model = _factories[name](**options)
+    if weights is not None:
+        model.load_state_dict(io.load(weights))
+    return model

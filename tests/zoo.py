@@ -1,0 +1,77 @@
+"""What the tests of the networks share: counts from shapes alone, agreement with a PyTorch model, a step that helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import pyconv
+from pyconv import models
+from pyconv.nn import functional as F
+
+
+def counts(name: str, size: tuple[int, ...] | None = None, **options: Any) -> tuple[int, int]:
+    """Parameters and multiply-adds of one image of (channels, height, width) ``size``; no memory is taken."""
+    with pyconv.device("meta"):
+        model = models.create_model(name, **options)
+    found = pyconv.summary(model.eval(), (1, *(size or model.input_size)))
+    return found.total_parameters, found.total_macs
+
+
+def draw(*shape: int, seed: int = 0) -> np.ndarray:
+    """Standard normal float32 numbers."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def close(ours: Any, theirs: Any, tolerance: float = 1e-4) -> None:
+    """Largest difference relative to the largest value."""
+    ours, theirs = np.asarray(ours), np.asarray(theirs)
+    assert ours.shape == theirs.shape
+    scale = float(np.abs(theirs).max()) or 1.0
+    assert float(np.abs(ours - theirs).max()) <= tolerance * scale
+
+
+def load_from_torch(ours: Any, theirs: Any) -> None:
+    """Strictly load a PyTorch model's state."""
+    state = {name: np.array(value.numpy()) for name, value in theirs.state_dict().items()}
+    assert repr(ours.load_state_dict(state)) == "<All keys matched successfully>"
+
+
+def same_as_torch(ours: Any, theirs: Any, x: np.ndarray, classes: int = 1000) -> None:
+    """The state_dict fits strictly both ways; scores in evaluation, loss and all gradients of one training step agree.
+
+    Dropout, where there is any, has to be switched off in both by the caller for the second half to hold.
+    """
+    import torch
+
+    load_from_torch(ours, theirs)
+    with torch.no_grad():
+        expected = theirs.eval()(torch.from_numpy(x)).numpy()
+    with pyconv.no_grad():
+        close(ours.eval()(pyconv.from_numpy(x)).numpy(), expected)
+    labels = np.arange(len(x)) * 7 % classes
+    loss = torch.nn.functional.cross_entropy(theirs.train()(torch.from_numpy(x)), torch.from_numpy(labels))
+    loss.backward()
+    found = F.cross_entropy(ours.train()(pyconv.from_numpy(x)), pyconv.tensor(labels))
+    found.backward()
+    assert abs(found.item() - loss.item()) <= 1e-4 * max(1, abs(loss.item()))
+    gradients = {name: p.grad.numpy() for name, p in theirs.named_parameters()}
+    scale = max(float(np.abs(g).max()) for g in gradients.values())
+    for name, p in ours.named_parameters():
+        difference = float(np.abs(p.grad.numpy() - gradients[name]).max())
+        # Per tensor, with a floor for those whose gradient is rounding noise beside the others.
+        assert difference <= 5e-3 * float(np.abs(gradients[name]).max()) + 1e-5 * scale, name
+    theirs.load_state_dict({k: torch.from_numpy(np.array(v.numpy())) for k, v in ours.state_dict().items()})
+
+
+def step_lowers_loss(model: Any, loss: Any, lr: float = 1e-3) -> None:
+    """``loss()`` computes a scalar from ``model`` on a fixed batch; one small step of plain SGD has to lower it."""
+    before = loss()
+    before.backward()
+    gradients = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(g is not None and np.isfinite(g.numpy()).all() for g in gradients)
+    pyconv.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=lr).step()
+    with pyconv.no_grad():
+        after = loss()
+    assert after.item() < before.item()
