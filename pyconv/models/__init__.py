@@ -1,5 +1,8 @@
 """Networks by name, one family per file: the file is the network's documentation."""
 
+from pyconv.models.carn import *
 from pyconv.models.lenet import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
+from pyconv.models.srcnn import *
+from pyconv.models.vdsr import *
