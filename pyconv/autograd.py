@@ -1,4 +1,4 @@
-"""Gradients beyond ``backward()``: `grad`, custom functions, a numerical check, and a search for the first NaN."""
+"""Gradients beyond ``backward()``: `grad`, custom functions, checkpoints, a numerical check, a search for the first NaN."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from pyconv.anomaly import detect_anomaly
 from pyconv.function import Function
+from pyconv.recompute import checkpoint, checkpoint_sequential
 from pyconv.tape import run_backward
 from pyconv.tensor import FLOATS, Array, Tensor
 
-__all__ = ["Function", "detect_anomaly", "grad", "gradcheck"]
+__all__ = ["Function", "checkpoint", "checkpoint_sequential", "detect_anomaly", "grad", "gradcheck"]
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.pending import whole
-from pyconv.tensor import Array, Node, Tensor, listeners, mode, raw
+from pyconv.tensor import Array, Later, Node, Tensor, listeners, mode, raw
 
 Edge = Any  # None, a leaf Tensor, or (Node, output number)
 
@@ -198,6 +198,8 @@ class _Walk:
 
     def _run(self, node: Node, gradients: Sequence[Array | None], uses: tuple[bool, ...]) -> Sequence[Array | None]:
         ctx = node.ctx
+        while isinstance(ctx.saved, Later):  # again, if what was computed again has checkpoints of its own
+            ctx.saved.segment.fill()
         if ctx.saved is None:
             raise RuntimeError(
                 f"[backward] second pass through {node.name}: what it saved was freed by the first; "

@@ -29,6 +29,8 @@ listeners: list[Any] = []
 
 class _Mode(threading.local):
     grad = True
+    recorder: Any = None  # told of every node that is put on the tape, ``recorded(node)``: see pyconv.recompute
+    recomputing = False  # a function runs for the second time: running statistics have moved already
 
 
 mode = _Mode()
@@ -46,20 +48,30 @@ class Record(NamedTuple):
 class Context:
     """What an operation's forward leaves for its backward."""
 
-    __slots__ = ("attrs", "channels_last", "checks", "extra", "needs", "record", "saved")
+    __slots__ = ("__weakref__", "attrs", "channels_last", "checks", "extra", "needs", "record", "saved")
 
     def __init__(self, record: Record, attrs: dict[str, Any], needs: tuple[bool, ...], channels_last: bool) -> None:
         self.record = record
         self.attrs = attrs
         self.needs = needs  # per input: is its gradient wanted?
         self.channels_last = channels_last
-        self.saved: tuple[Any, ...] | None = ()
+        self.saved: tuple[Any, ...] | None = ()  # None: freed. A Later may stand here: see pyconv.recompute
         self.extra: Any = None  # anything of the op's own: drawn masks, statistics
         self.checks: list[tuple[list[int], int]] = []
 
     def save(self, *arrays: Any) -> None:
         """Keep arrays for the backward pass; those that are inputs or outputs are checked for later changes."""
         self.saved = arrays
+
+
+class Later:
+    """In place of what an operation saved: ``segment.fill()`` computes it again."""
+
+    __slots__ = ("number", "segment")
+
+    def __init__(self, segment: Any, number: int) -> None:
+        self.segment = segment
+        self.number = number
 
 
 class Op:
@@ -282,6 +294,8 @@ def record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequ
                 owner = _owner(saved)
                 same = [t for t in tensors if _owner(t.array) is owner]
             ctx.checks += [(t._version, t._version[0]) for t in same]
+    if mode.recorder is not None:
+        mode.recorder.recorded(node)
 
 
 def _owner(array: Array) -> Array:

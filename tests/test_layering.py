@@ -82,8 +82,8 @@ ROWS = [
     {"course"},
     {"train", "explain", "models", "interop"},
     {"nn", "optim", "data", "vision", "io"},
-    {"ops", "random"},
-    {"autograd", "function", "anomaly", "grad_mode", "tape", "pending", "tensor"},
+    {"ops"},
+    {"autograd", "function", "anomaly", "grad_mode", "tape", "pending", "random", "recompute", "tensor"},
     {"runtime", "errors", "device", "_backend", "_core"},
 ]
 KNOW_THE_BACKEND = {"ops", "optim", "interop", "vision", "random", "runtime", "tensor", "pending", "tape"}

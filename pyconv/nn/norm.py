@@ -11,7 +11,7 @@ from pyconv.nn import functional, init
 from pyconv.nn.arguments import allocate, flag, number, parameter, whole
 from pyconv.nn.module import Module
 from pyconv.nn.parameter import Parameter
-from pyconv.tensor import Tensor
+from pyconv.tensor import Tensor, mode
 
 
 class _BatchNorm(Module):
@@ -73,7 +73,8 @@ class _BatchNorm(Module):
         momentum = 0.0 if self.momentum is None else self.momentum
         count = self.num_batches_tracked
         if self.training and count is not None and not count.is_meta and not getattr(input, "is_meta", False):
-            count.add_(1)
+            if not mode.recomputing:
+                count.add_(1)
             if self.momentum is None:  # the plain average over all batches so far
                 momentum = 1.0 / int(count.array)
         batch = self.training or self.running_mean is None

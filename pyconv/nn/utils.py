@@ -10,9 +10,10 @@ import numpy as np
 
 from pyconv.ops import elementwise, reduce
 from pyconv.optim.optimizer import number
+from pyconv.recompute import checkpoint, checkpoint_sequential
 from pyconv.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["checkpoint", "checkpoint_sequential", "clip_grad_norm_", "clip_grad_value_"]
 
 
 def _gradients(op: str, parameters: Any) -> list[Any]:

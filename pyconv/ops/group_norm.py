@@ -16,7 +16,7 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole, wholes
 from pyconv.ops.norm import batch_norm
-from pyconv.tensor import FLOATS, Array, Context, Op, Record, Tensor, apply, raw
+from pyconv.tensor import FLOATS, Array, Context, Op, Record, Tensor, apply, mode, raw
 
 _FLOAT64 = np.dtype("float64")
 
@@ -188,6 +188,8 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
             raise ValueError(f"[{op}] {argument} requires a gradient, but it is updated, not differentiated")
         if vector is not None and not getattr(vector, "is_meta", False) and not raw(vector, op, argument).flags.writeable:
             raise ValueError(f"[{op}] {argument} is read-only, expected memory to update")
+    if mode.recomputing:  # they moved when the function ran for the first time
+        running_mean = running_var = None
     y = apply(InstanceNorm, input, weight, bias, running_mean, running_var, eps=epsilon, momentum=rate)
     for vector in (running_mean, running_var):
         if isinstance(vector, Tensor):

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.pending import Masked, Pending, unshared, whole
-from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, listeners, raw
+from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, listeners, mode, raw
 
 
 class BatchNorm(Op):
@@ -111,6 +111,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     for argument in ("running_mean", "running_var"):
         if isinstance(inputs[argument], Tensor) and inputs[argument].requires_grad:
             raise ValueError(f"[batch_norm] {argument} requires a gradient, but it is updated, not differentiated")
+    if training and mode.recomputing:  # they moved when the function ran for the first time
+        inputs["running_mean"] = inputs["running_var"] = running_mean = running_var = None
     op = PendingBatchNorm if _can_wait(input) else BatchNorm
     y = apply(op, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
     if training:
