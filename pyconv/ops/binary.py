@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pyconv._backend import core
 from pyconv.ops.arguments import only
 from pyconv.ops.operands import ARRAYS, BOOL, broadcast, fit
+from pyconv.ops.out import into, takes_out
 from pyconv.ops.unary import Square
 from pyconv.pending import Pending
 from pyconv.tensor import FLOATS, Array, Context, Op, Record, apply
@@ -230,7 +231,11 @@ class Where(Op):
                 None)
 
 
-def _two(op: type[Binary], a: Any, b: Any) -> Any:
+def _two(op: type[Binary], a: Any, b: Any, out: Any = None) -> Any:
+    if out is not None:
+        if isinstance(a, ARRAYS):
+            return into(op, out, a, b) if isinstance(b, ARRAYS) else into(op, out, a, None, number=b)
+        return into(op, out, None, b, number=a)
     if isinstance(b, ARRAYS):
         return apply(op, a, b) if isinstance(a, ARRAYS) else apply(op, None, b, number=a)
     return apply(op, a, None, number=b)
@@ -241,89 +246,90 @@ def times(x: Any, alpha: Any) -> Any:
     return x if isinstance(alpha, (int, float)) and alpha == 1 else x * alpha
 
 
-def add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+def add(a: Any, b: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """a + alpha b."""
-    return _two(Add, a, times(b, alpha))
+    return _two(Add, a, times(b, alpha), out)
 
 
-def sub(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+def sub(a: Any, b: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """a - alpha b."""
-    return _two(Sub, a, times(b, alpha))
+    return _two(Sub, a, times(b, alpha), out)
 
 
-def mul(a: Any, b: Any) -> Any:
+def mul(a: Any, b: Any, *, out: Any = None) -> Any:
     """a * b, element by element."""
-    return _two(Mul, a, b)
+    return _two(Mul, a, b, out)
 
 
-def div(a: Any, b: Any, *, rounding_mode: None = None) -> Any:
+def div(a: Any, b: Any, *, rounding_mode: None = None, out: Any = None) -> Any:
     """a / b; whole numbers give float32. ``rounding_mode`` other than None raises ValueError."""
     only("div", rounding_mode=(rounding_mode, None))
-    return _two(Div, a, b)
+    return _two(Div, a, b, out)
 
 
-def pow(a: Any, b: Any) -> Any:
+def pow(a: Any, b: Any, *, out: Any = None) -> Any:
     """a to the power of b."""
     if isinstance(b, (int, float)) and b == 2 and isinstance(a, ARRAYS) and a.dtype in FLOATS:
-        return apply(Square, a)
-    return _two(Pow, a, b)
+        return apply(Square, a) if out is None else into(Square, out, a)
+    return _two(Pow, a, b, out)
 
 
-def minimum(a: Any, b: Any) -> Any:
+def minimum(a: Any, b: Any, *, out: Any = None) -> Any:
     """The smaller of a and b; NaN if either is. A gradient is halved at a tie."""
-    return _two(Minimum, a, b)
+    return _two(Minimum, a, b, out)
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: Any, b: Any, *, out: Any = None) -> Any:
     """The larger of a and b; NaN if either is. A gradient is halved at a tie."""
-    return _two(Maximum, a, b)
+    return _two(Maximum, a, b, out)
 
 
-def eq(a: Any, b: Any) -> Any:
+def eq(a: Any, b: Any, *, out: Any = None) -> Any:
     """a == b, bool."""
-    return _two(Eq, a, b)
+    return _two(Eq, a, b, out)
 
 
-def ne(a: Any, b: Any) -> Any:
+def ne(a: Any, b: Any, *, out: Any = None) -> Any:
     """a != b, bool."""
-    return _two(Ne, a, b)
+    return _two(Ne, a, b, out)
 
 
-def lt(a: Any, b: Any) -> Any:
+def lt(a: Any, b: Any, *, out: Any = None) -> Any:
     """a < b, bool."""
-    return _two(Lt, a, b)
+    return _two(Lt, a, b, out)
 
 
-def le(a: Any, b: Any) -> Any:
+def le(a: Any, b: Any, *, out: Any = None) -> Any:
     """a <= b, bool."""
-    return _two(Le, a, b)
+    return _two(Le, a, b, out)
 
 
-def gt(a: Any, b: Any) -> Any:
+def gt(a: Any, b: Any, *, out: Any = None) -> Any:
     """a > b, bool."""
-    return _two(Gt, a, b)
+    return _two(Gt, a, b, out)
 
 
-def ge(a: Any, b: Any) -> Any:
+def ge(a: Any, b: Any, *, out: Any = None) -> Any:
     """a >= b, bool."""
-    return _two(Ge, a, b)
+    return _two(Ge, a, b, out)
 
 
-def logical_and(a: Any, b: Any) -> Any:
+def logical_and(a: Any, b: Any, *, out: Any = None) -> Any:
     """Whether both are non-zero, bool."""
-    return _two(LogicalAnd, a, b)
+    return _two(LogicalAnd, a, b, out)
 
 
-def logical_or(a: Any, b: Any) -> Any:
+def logical_or(a: Any, b: Any, *, out: Any = None) -> Any:
     """Whether either is non-zero, bool."""
-    return _two(LogicalOr, a, b)
+    return _two(LogicalOr, a, b, out)
 
 
-def logical_xor(a: Any, b: Any) -> Any:
+def logical_xor(a: Any, b: Any, *, out: Any = None) -> Any:
     """Whether exactly one is non-zero, bool."""
-    return _two(LogicalXor, a, b)
+    return _two(LogicalXor, a, b, out)
 
 
+@takes_out
 def where(condition: Any, a: Any, b: Any) -> Any:
     """a where the bool ``condition`` holds, else b."""
     number_a = None if isinstance(a, ARRAYS) else a

@@ -7,10 +7,12 @@ from typing import Any
 from pyconv.ops.binary import ge, le, logical_or, ne, where
 from pyconv.ops.inplace import inplace
 from pyconv.ops.operands import ARRAYS
+from pyconv.ops.out import takes_out
 from pyconv.ops.unary import Clamp
 from pyconv.tensor import Tensor, apply
 
 
+@takes_out
 def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     """Limit x to [min, max]; max wins where they cross. Raises ValueError without either bound.
 

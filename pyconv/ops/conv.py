@@ -10,6 +10,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
+from pyconv.ops.out import takes_out_in_order
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
@@ -115,12 +116,14 @@ def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padd
                  groups=whole(groups, op, "groups"))
 
 
+@takes_out_in_order
 def conv1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
            groups: int = 1) -> Any:
     """1-D convolution; see `conv2d`. ``input`` (N, C, L) or (C, L), ``weight`` (K, C/groups, R)."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@takes_out_in_order
 def conv2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
            groups: int = 1) -> Any:
     """2-D convolution (cross-correlation: the filter is not flipped).
@@ -157,6 +160,7 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding:
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@takes_out_in_order
 def conv3d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
            groups: int = 1) -> Any:
     """3-D convolution; see `conv2d`. ``input`` (N, C, D, H, W) or (C, D, H, W), ``weight`` (K, C/groups, T, R, S)."""

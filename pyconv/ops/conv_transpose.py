@@ -9,6 +9,7 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
 from pyconv.ops.conv import Size, check_operands, in_order, per_axis
+from pyconv.ops.out import takes_out_in_order
 from pyconv.tensor import Context, Op, Record, Shape, apply
 
 
@@ -71,6 +72,7 @@ def _conv_transpose(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: 
                  dilation=per_axis(dilation, axes, op, "dilation"), groups=whole(groups, op, "groups"))
 
 
+@takes_out_in_order
 def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Size = 0,
                      output_padding: Size = 0, groups: int = 1, dilation: Size = 1) -> Any:
     """1-D transposed convolution; see `conv_transpose2d`. ``input`` (N, C, L), ``weight`` (C, K/groups, R).
@@ -83,6 +85,7 @@ def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1
                            dilation)
 
 
+@takes_out_in_order
 def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Size = 0,
                      output_padding: Size = 0, groups: int = 1, dilation: Size = 1) -> Any:
     """2-D transposed convolution ("deconvolution"): the adjoint of `conv2d` with the same weight.
@@ -121,6 +124,7 @@ def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1
                            dilation)
 
 
+@takes_out_in_order
 def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Size = 0,
                      output_padding: Size = 0, groups: int = 1, dilation: Size = 1) -> Any:
     """3-D transposed convolution; see `conv_transpose2d`. ``input`` (N, C, D, H, W), ``weight`` (C, K/groups, T, R, S).

@@ -10,6 +10,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.ops.out import takes_out
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 
@@ -111,6 +112,7 @@ def _rows(x: Any) -> Any:
     return x.reshape(rows, x.shape[-1])
 
 
+@takes_out
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """y = input · weightᵀ + bias.
 
@@ -135,6 +137,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     return apply(Linear, input, weight, bias)
 
 
+@takes_out
 def matmul(input: Any, other: Any) -> Any:
     """Matrix product of two matrices, of a matrix and a vector, or of two vectors.
 

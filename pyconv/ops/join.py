@@ -10,6 +10,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import DTYPES, axis_of, promoted, whole, wholes
+from pyconv.ops.out import takes_out
 from pyconv.ops.shape import array_of, unsqueeze
 from pyconv.tensor import Op, Record, Tensor, apply
 
@@ -94,6 +95,7 @@ def _several(tensors: Any, op: str) -> list[Any]:
     return list(tensors)
 
 
+@takes_out
 def cat(tensors: Any, dim: int = 0) -> Any:
     """The tensors one after the other along an axis; they agree in all other sizes, and promote to one dtype.
 
@@ -124,6 +126,7 @@ def _promoted(parts: list[Any], op: str) -> str:
 concat = concatenate = cat
 
 
+@takes_out
 def stack(tensors: Any, dim: int = 0) -> Any:
     """The tensors, all of one shape, along a new axis.
 
@@ -140,6 +143,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     return apply(Cat, *[unsqueeze(t, axis) for t in parts], dim=axis, dtype=_promoted(parts, "stack"))
 
 
+@takes_out
 def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:
     """Borders around the last axes: ``pad`` is (before, after) of the last axis, then of the one before it, ...
 

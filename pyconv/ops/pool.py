@@ -14,6 +14,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.ops.out import takes_out_in_order
 from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, raw
 
 Sizes = int | Sequence[int]
@@ -196,12 +197,14 @@ def _stride(stride: Any, window: tuple[int, ...], op: str) -> tuple[int, ...]:
     return per_axis(stride, len(window), op, "stride")
 
 
+@takes_out_in_order
 def max_pool1d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, L); see `max_pool2d`."""
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@takes_out_in_order
 def max_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, H, W), ``stride`` (default: the window's size) apart.
@@ -218,6 +221,7 @@ def max_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padd
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@takes_out_in_order
 def max_pool3d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, D, H, W); see `max_pool2d`."""
@@ -236,12 +240,14 @@ def _avg_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any,
                  count_padding=_flag(count_include_pad, op, "count_include_pad"), divisor=divisor)
 
 
+@takes_out_in_order
 def avg_pool1d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Any:
     """Averages over windows of (N, C, L); see `avg_pool2d`."""
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@takes_out_in_order
 def avg_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Any:
     """Averages over windows of (N, C, H, W), ``stride`` (default: the window's size) apart.
@@ -257,6 +263,7 @@ def avg_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padd
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@takes_out_in_order
 def avg_pool3d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Any:
     """Averages over windows of (N, C, D, H, W); see `avg_pool2d`."""
@@ -277,11 +284,13 @@ def _adaptive_max_pool(spatial: int, x: Any, output_size: Any, return_indices: A
                  return_indices=_flag(return_indices, op, "return_indices"))
 
 
+@takes_out_in_order
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, L) that give ``output_size`` outputs; see `adaptive_max_pool2d`."""
     return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
+@takes_out_in_order
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, H, W) placed so that the output has ``output_size`` (None keeps the input's).
 
@@ -295,6 +304,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
     return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
+@takes_out_in_order
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, D, H, W) that give ``output_size``; see `adaptive_max_pool2d`."""
     return _adaptive_max_pool(3, input, output_size, return_indices)
@@ -306,11 +316,13 @@ def _adaptive_avg_pool(spatial: int, x: Any, output_size: Any) -> Any:
                  count_padding=False, divisor=0)
 
 
+@takes_out_in_order
 def adaptive_avg_pool1d(input: Any, output_size: Any) -> Any:
     """Averages over windows of (N, C, L) that give ``output_size`` outputs; see `adaptive_avg_pool2d`."""
     return _adaptive_avg_pool(1, input, output_size)
 
 
+@takes_out_in_order
 def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     """Averages over windows of (N, C, H, W) placed as in `adaptive_max_pool2d`; size 1 is global average pooling.
 
@@ -321,6 +333,7 @@ def adaptive_avg_pool2d(input: Any, output_size: Any) -> Any:
     return _adaptive_avg_pool(2, input, output_size)
 
 
+@takes_out_in_order
 def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     """Averages over windows of (N, C, D, H, W) that give ``output_size``; see `adaptive_avg_pool2d`."""
     return _adaptive_avg_pool(3, input, output_size)

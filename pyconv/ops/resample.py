@@ -11,6 +11,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
+from pyconv.ops.out import takes_out_in_order
 from pyconv.ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, raw
 
@@ -84,6 +85,7 @@ def _flag(value: Any, argument: str) -> bool:
     return bool(value)
 
 
+@takes_out_in_order
 def interpolate(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
                 align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
                 antialias: bool = False) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.ops.arguments import dtype_of
+from pyconv.ops.out import takes_out
 from pyconv.ops.shape import array_of, to_dtype
 from pyconv.tensor import FLOATS, Array, Context, Op, Record, Tensor, apply
 
@@ -154,6 +155,7 @@ def _softmax(op: str, input: Any, dim: Any, dtype: Any) -> Any:
     return apply(_Softmax, input, dim=_whole(op, "dim", dim), logarithm=op == "log_softmax")
 
 
+@takes_out
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """``exp(x_i) / sum_j exp(x_j)`` along the axis ``dim``, computed without overflow; any shape.
 
@@ -167,6 +169,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     return _softmax("softmax", input, dim, dtype)
 
 
+@takes_out
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """``x_i - log sum_j exp(x_j)`` along the axis ``dim``; errors as `softmax`.
 

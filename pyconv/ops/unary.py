@@ -10,6 +10,7 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.ops.arguments import only
 from pyconv.ops.operands import BOOL, zeros_like
+from pyconv.ops.out import into
 from pyconv.pending import Masked, Pending
 from pyconv.tensor import Array, Context, Op, Record, apply
 
@@ -173,117 +174,117 @@ class Clamp(Unary):
                             np.inf if hi is None else hi),)
 
 
-def neg(x: Any) -> Any:
+def neg(x: Any, *, out: Any = None) -> Any:
     """-x."""
-    return apply(Neg, x)
+    return apply(Neg, x) if out is None else into(Neg, out, x)
 
 
-def abs(x: Any) -> Any:
+def abs(x: Any, *, out: Any = None) -> Any:
     """|x|; the gradient at 0 is 0."""
-    return apply(Abs, x)
+    return apply(Abs, x) if out is None else into(Abs, out, x)
 
 
-def sign(x: Any) -> Any:
+def sign(x: Any, *, out: Any = None) -> Any:
     """-1, 0 or 1."""
-    return apply(Sign, x)
+    return apply(Sign, x) if out is None else into(Sign, out, x)
 
 
-def square(x: Any) -> Any:
+def square(x: Any, *, out: Any = None) -> Any:
     """x * x."""
-    return apply(Square, x)
+    return apply(Square, x) if out is None else into(Square, out, x)
 
 
-def exp(x: Any) -> Any:
+def exp(x: Any, *, out: Any = None) -> Any:
     """e to the power of x."""
-    return apply(Exp, x)
+    return apply(Exp, x) if out is None else into(Exp, out, x)
 
 
-def expm1(x: Any) -> Any:
+def expm1(x: Any, *, out: Any = None) -> Any:
     """e^x - 1, accurate near 0."""
-    return apply(Expm1, x)
+    return apply(Expm1, x) if out is None else into(Expm1, out, x)
 
 
-def log(x: Any) -> Any:
+def log(x: Any, *, out: Any = None) -> Any:
     """The natural logarithm; NaN below 0, -inf at 0."""
-    return apply(Log, x)
+    return apply(Log, x) if out is None else into(Log, out, x)
 
 
-def log1p(x: Any) -> Any:
+def log1p(x: Any, *, out: Any = None) -> Any:
     """log(1 + x), accurate near 0."""
-    return apply(Log1p, x)
+    return apply(Log1p, x) if out is None else into(Log1p, out, x)
 
 
-def sqrt(x: Any) -> Any:
+def sqrt(x: Any, *, out: Any = None) -> Any:
     """The square root; NaN below 0."""
-    return apply(Sqrt, x)
+    return apply(Sqrt, x) if out is None else into(Sqrt, out, x)
 
 
-def rsqrt(x: Any) -> Any:
+def rsqrt(x: Any, *, out: Any = None) -> Any:
     """1 / sqrt(x)."""
-    return apply(Rsqrt, x)
+    return apply(Rsqrt, x) if out is None else into(Rsqrt, out, x)
 
 
-def reciprocal(x: Any) -> Any:
+def reciprocal(x: Any, *, out: Any = None) -> Any:
     """1 / x."""
-    return apply(Reciprocal, x)
+    return apply(Reciprocal, x) if out is None else into(Reciprocal, out, x)
 
 
-def sin(x: Any) -> Any:
+def sin(x: Any, *, out: Any = None) -> Any:
     """The sine."""
-    return apply(Sin, x)
+    return apply(Sin, x) if out is None else into(Sin, out, x)
 
 
-def cos(x: Any) -> Any:
+def cos(x: Any, *, out: Any = None) -> Any:
     """The cosine."""
-    return apply(Cos, x)
+    return apply(Cos, x) if out is None else into(Cos, out, x)
 
 
-def erf(x: Any) -> Any:
+def erf(x: Any, *, out: Any = None) -> Any:
     """The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x."""
-    return apply(Erf, x)
+    return apply(Erf, x) if out is None else into(Erf, out, x)
 
 
-def floor(x: Any) -> Any:
+def floor(x: Any, *, out: Any = None) -> Any:
     """The largest whole number that is not above x; its gradient is zero."""
-    return apply(Floor, x)
+    return apply(Floor, x) if out is None else into(Floor, out, x)
 
 
-def ceil(x: Any) -> Any:
+def ceil(x: Any, *, out: Any = None) -> Any:
     """The smallest whole number that is not below x; its gradient is zero."""
-    return apply(Ceil, x)
+    return apply(Ceil, x) if out is None else into(Ceil, out, x)
 
 
-def round(x: Any, *, decimals: int = 0) -> Any:
+def round(x: Any, *, decimals: int = 0, out: Any = None) -> Any:
     """The nearest whole number, the even one at a half; its gradient is zero. ``decimals`` must be 0."""
     only("round", decimals=(decimals, 0))
-    return apply(Round, x)
+    return apply(Round, x) if out is None else into(Round, out, x)
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Any, *, out: Any = None) -> Any:
     """1 / (1 + e^-x)."""
-    return apply(Sigmoid, x)
+    return apply(Sigmoid, x) if out is None else into(Sigmoid, out, x)
 
 
-def tanh(x: Any) -> Any:
+def tanh(x: Any, *, out: Any = None) -> Any:
     """The hyperbolic tangent."""
-    return apply(Tanh, x)
+    return apply(Tanh, x) if out is None else into(Tanh, out, x)
 
 
-def relu(x: Any) -> Any:
+def relu(x: Any, *, out: Any = None) -> Any:
     """max(x, 0)."""
-    return apply(Relu, x)
+    return apply(Relu, x) if out is None else into(Relu, out, x)
 
 
-def logical_not(x: Any) -> Any:
+def logical_not(x: Any, *, out: Any = None) -> Any:
     """Whether x is zero, bool."""
-    return apply(LogicalNot, x)
+    return apply(LogicalNot, x) if out is None else into(LogicalNot, out, x)
 
 
-def isfinite(x: Any) -> Any:
+def isfinite(x: Any, *, out: Any = None) -> Any:
     """Whether x is neither infinite nor NaN, bool."""
-    return apply(IsFinite, x)
+    return apply(IsFinite, x) if out is None else into(IsFinite, out, x)
 
 
-def isnan(x: Any) -> Any:
+def isnan(x: Any, *, out: Any = None) -> Any:
     """Whether x is NaN, bool."""
-    return apply(IsNan, x)
+    return apply(IsNan, x) if out is None else into(IsNan, out, x)
