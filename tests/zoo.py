@@ -75,3 +75,43 @@ def step_lowers_loss(model: Any, loss: Any, lr: float = 1e-3) -> None:
     with pyconv.no_grad():
         after = loss()
     assert after.item() < before.item()
+
+
+def same_maps_as_torch(ours: Any, theirs: Any, x: np.ndarray, training: bool = True) -> None:
+    """As `same_as_torch` for networks whose output is a map, a list or a dict of maps.
+
+    Evaluation: the outputs; training: outputs, running statistics, and all gradients of the sum of the outputs weighted
+    with fixed random numbers. Without ``training`` the gradients are those of evaluation: deep batch norm on a few pixels
+    magnifies PyTorch's rounding errors as well as ours beyond any tolerance worth having.
+    """
+    import torch
+
+    def maps(output: Any) -> list[Any]:
+        if isinstance(output, dict):
+            return [output[key] for key in sorted(output)]
+        return list(output) if isinstance(output, (list, tuple)) else [output]
+
+    load_from_torch(ours, theirs)
+    with torch.no_grad():
+        expected = maps(theirs.eval()(torch.from_numpy(x)))
+    with pyconv.no_grad():
+        found = maps(ours.eval()(pyconv.from_numpy(x)))
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        close(a.numpy(), b.numpy())
+    weights = [draw(*a.shape, seed=i) for i, a in enumerate(found)]
+    expected = maps(theirs.train(training)(torch.from_numpy(x)))
+    found = maps(ours.train(training)(pyconv.from_numpy(x)))
+    for a, b in zip(found, expected, strict=True):
+        close(a.detach().numpy(), b.detach().numpy())
+    sum((a * torch.from_numpy(w)).sum() for a, w in zip(expected, weights, strict=True)).backward()
+    sum((a * pyconv.from_numpy(w)).sum() for a, w in zip(found, weights, strict=True)).backward()
+    gradients = {name: p.grad.numpy() for name, p in theirs.named_parameters() if p.grad is not None}
+    assert gradients.keys() == {name for name, p in ours.named_parameters() if p.grad is not None}
+    scale = max(float(np.abs(g).max()) for g in gradients.values())
+    for name, p in ours.named_parameters():
+        if name in gradients:
+            difference = float(np.abs(p.grad.numpy() - gradients[name]).max())
+            assert difference <= 5e-3 * float(np.abs(gradients[name]).max()) + 1e-5 * scale, name
+    for name, value in theirs.named_buffers():
+        close(ours.get_buffer(name).numpy(), value.numpy())

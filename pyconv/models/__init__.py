@@ -1,8 +1,11 @@
 """Networks by name, one family per file: the file is the network's documentation."""
 
 from pyconv.models.carn import *
+from pyconv.models.encoder_decoder import *
+from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.srcnn import *
+from pyconv.models.unet import *
 from pyconv.models.vdsr import *
