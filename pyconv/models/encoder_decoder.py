@@ -21,6 +21,7 @@ and Cipolla, SegNet: a deep convolutional encoder-decoder architecture for image
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from pyconv import nn
@@ -36,7 +37,7 @@ Stages = tuple[tuple[int, int], ...]
 def _stage(channels: list[int]) -> nn.Sequential:
     """conv 3x3, batch norm, relu from each number of channels to the next."""
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in pairwise(channels):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU()]
     return nn.Sequential(*layers)
 

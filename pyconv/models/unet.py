@@ -72,10 +72,10 @@ class UNet(nn.Module):
         """(N, in_channels, H, W) to (N, num_classes, H - 184, W - 184)."""
         self._check(x)
         kept = []
-        for level in (self.down1, self.down2, self.down3, self.down4):
-            x = level(x)
+        for down in (self.down1, self.down2, self.down3, self.down4):
+            x = down(x)
             kept.append(x)
-            x = self.pool(self.dropout(x) if level is self.down4 else x)
+            x = self.pool(self.dropout(x) if down is self.down4 else x)
         x = self.dropout(self.bottom(x))
         for level, skip in zip((4, 3, 2, 1), reversed(kept), strict=True):
             x = getattr(self, f"upconv{level}")(x)

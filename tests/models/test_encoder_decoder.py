@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from zoo import counts, draw, same_maps_as_torch, step_lowers_loss
@@ -27,7 +29,7 @@ def test_counts(name, options, size, parameters, macs):
     ("segnet", [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512], 11), ("encoder_decoder", [32, 64, 128], 2)])
 def test_counts_of_mirror_images(name, widths, classes):
     chain = [3, *widths]
-    down = list(zip(chain, chain[1:], strict=False))
+    down = list(pairwise(chain))
     up = [(after, before) for before, after in reversed(down[1:])]
     normed = sum(9 * i * o + 3 * o for i, o in down + up)
     assert counts(name)[0] == normed + 9 * widths[0] * classes + classes
@@ -216,16 +218,18 @@ def test_the_unet_drops_half_of_the_deepest_maps(unet, picture):
     pytest.param("unet", (188, 188), 2, marks=pytest.mark.full), ("unet_padded", (16, 16), 2), ("encoder_decoder", (16, 16), 2),
     ("segnet", (32, 32), 11)])
 def test_a_step_lowers_the_loss(name, size, classes):
+    pyconv.manual_seed(0)
     model = models.create_model(name).train()
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.eval()
     x = pyconv.from_numpy(draw(2, model.input_size[0], *size))
     labels = np.random.default_rng(0).integers(0, classes, (2, *model(x).shape[2:]))
-    step_lowers_loss(model, lambda: F.cross_entropy(model(x), pyconv.tensor(labels)), 1e-3)
+    step_lowers_loss(model, lambda: F.cross_entropy(model(x), pyconv.tensor(labels)), 1e-4)
 
 
 def test_a_step_lowers_the_brain_unets_loss():
+    pyconv.manual_seed(0)
     model = models.unet_brain()
     x, target = draw(2, 3, 32, 32), (draw(2, 1, 32, 32, seed=1) > 0).astype(np.float32)
     step_lowers_loss(model, lambda: F.binary_cross_entropy(model(pyconv.from_numpy(x)), pyconv.from_numpy(target)), 1e-2)
