@@ -6,6 +6,8 @@ from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
+from pyconv.models.resnet import *
 from pyconv.models.srcnn import *
 from pyconv.models.unet import *
 from pyconv.models.vdsr import *
+from pyconv.models.vgg import *
