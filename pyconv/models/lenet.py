@@ -19,6 +19,7 @@ from typing import Any
 
 from pyconv import nn
 from pyconv.models.registry import register
+from pyconv.nn.arguments import whole
 
 __all__ = ["LeNet1", "LeNet5", "lenet1", "lenet5"]
 
@@ -52,7 +53,7 @@ class LeNet5(nn.Module):
         self.act3 = act()
         self.fc2 = nn.Linear(120, 84)
         self.act4 = act()
-        self.fc3 = nn.Linear(84, num_classes)
+        self.fc3 = nn.Linear(84, whole("LeNet5", "num_classes", num_classes, 1))
 
     def forward(self, x: Any) -> Any:
         """(N, in_channels, 32, 32) to scores (N, num_classes)."""
@@ -78,7 +79,7 @@ class LeNet1(nn.Module):
         self.act2 = act()
         self.pool2 = pooling(2)
         self.flatten = nn.Flatten()
-        self.fc = nn.Linear(12 * 4 * 4, num_classes)
+        self.fc = nn.Linear(12 * 4 * 4, whole("LeNet1", "num_classes", num_classes, 1))
 
     def forward(self, x: Any) -> Any:
         """(N, in_channels, 28, 28) to scores (N, num_classes)."""
