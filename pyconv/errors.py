@@ -10,3 +10,7 @@ class ShapeError(ValueError, RuntimeError):
 
 class StateDictError(ValueError, RuntimeError):
     """A state_dict that does not fit the model: missing or unexpected names, wrong shapes or types."""
+
+
+class NoDataError(RuntimeError):
+    """The values of a meta tensor, which is a shape without memory, were asked for."""

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pyconv.errors import NoDataError
+
 Array = np.ndarray
 Shape = tuple[int, ...]
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -82,6 +84,7 @@ class Op:
     effects: tuple[str, ...] = ()  # "random", "running_stats"
     takes_pending = False  # ``forward`` may get a `Pending` tensor in place of an array
     takes_masked = False  # ``backward`` may get a `Masked` gradient in place of an array
+    tries_types = False  # the types of results, for inputs without data, are those of a run on one element
 
     @staticmethod
     def infer(shapes: Sequence[Shape | None], **attrs: Any) -> Record:
@@ -168,9 +171,9 @@ class Tensor:
 
     @property
     def array(self) -> Array:
-        """The memory. Raises RuntimeError for a meta tensor."""
+        """The memory. Raises NoDataError, a RuntimeError, for a meta tensor."""
         if self._array is None:
-            raise RuntimeError(f"[tensor] a meta tensor of shape {self.shape} has no data")
+            raise NoDataError(f"[tensor] a meta tensor of shape {self.shape} has no data")
         return self._array
 
     # --- gradients ------------------------------------------------------------------------------
@@ -257,8 +260,11 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
     needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs) if wanted else (False,) * len(inputs)
     ctx = Context(record, attrs, needs, tensors)
     if meta:
-        first = next(x.dtype for x in inputs if x is not None)
+        kinds = [x.dtype for x in inputs if x is not None]
+        first = kinds[0]
         dtypes = record.dtypes or (first,) * len(record.shapes)
+        if op.tries_types and record.dtypes is None and (first not in FLOATS or any(k != first for k in kinds)):
+            dtypes = _tried(op, inputs, attrs)
         outputs = tuple(Tensor(None, meta=(tuple(s), np.dtype(first if d is None else d)))
                         for s, d in zip(record.shapes, dtypes, strict=True))
     else:
@@ -274,6 +280,14 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
         for listener in listeners:
             listener.on_forward(op, ctx, inputs, outputs)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _tried(op: type[Op], inputs: Sequence[Any], attrs: dict[str, Any]) -> tuple[Any, ...]:
+    """The types of an operation's results, from a run on arrays of one element."""
+    ones = [None if x is None else np.ones((1,) * len(x.shape), x.dtype) for x in inputs]
+    record = op.infer([None if x is None else x.shape for x in ones], **attrs)
+    result = op.forward(Context(record, attrs, (False,) * len(ones), True), *ones, **attrs)
+    return tuple(y.dtype for y in (result if isinstance(result, tuple) else (result,)))
 
 
 def record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:

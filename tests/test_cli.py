@@ -248,6 +248,14 @@ def test_summary(tmp_path):
     found = document(pyconv("summary", "lenet5", "--json", cwd=tmp_path))
     assert found["total_parameters"] == 61706
     assert found["total_macs"] == 416520
+    found = document(pyconv("summary", "lenet5", "--json", "--batch", 3, "--num-classes", 7, "--depth", 0, cwd=tmp_path))
+    assert found["layers"] == [{"path": "", "type": "LeNet5", "output_shape": [3, 7], "parameters": 61706 - 3 * 85,
+                                "macs": 3 * (416520 - 3 * 84), "receptive_field": [32, 32],
+                                "activation_bytes": found["total_activation_bytes"]}]
+    args = ("summary", "lenet5", "--style", "slide", "--rounding", "nearest")
+    assert re.search(r"^851 +FC 10 +840$", pyconv(*args, cwd=tmp_path).stdout, re.M) is None
+    assert re.search(r"^840 +FC 10 +840$", pyconv(*args, cwd=tmp_path).stdout, re.M)
+    assert document(pyconv(*args, "--json", cwd=tmp_path))["slide"][0]["weights"] == 150
 
 
 def test_bench_measures_a_layer(tmp_path):
@@ -320,6 +328,9 @@ def test_doctor(tmp_path):
     (("summary", "lenett5"), r"unknown model 'lenett5': did you mean 'lenet5'\?"),
     (("summary", "lenet5", "--input-size", "1", "2", "2"), r"not fit that input size: conv1 \(Conv2d\): \[conv2d\]"),
     (("summary", "lenet5", "--input-size", "0", "32", "32"), r"--input-size"),
+    (("summary", "lenet5", "--depth", "-1"), r"argument --depth: -1 is not at least 0"),
+    (("summary", "carn", "--style", "slide"), r"carn: \[summary\] style is 'slide', for networks that are a chain"),
+    (("summary", "srcnn", "--num-classes", "3"), r"srcnn has no number of classes to choose"),
     (("bench",), r"one of the arguments --layer --model is required"),
     (("bench", "--layer", "1,2,3,4"), r"argument --layer: 1,2,3,4 has 4 numbers, expected the five of N,C,H,W,K"),
     (("bench", "--layer", "1,2,x,4,5"), r"argument --layer: invalid"),

@@ -18,6 +18,7 @@ class Binary(Op):
     """y = f(a, b); an operand that is a number is None among the inputs and the attribute ``number``."""
 
     dtypes: ClassVar[tuple[Any, ...] | None] = None
+    tries_types = True
 
     @classmethod
     def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.device import device as Device
+from pyconv.errors import NoDataError
 from pyconv.ops.arguments import axis_of, dtype_of, only
 from pyconv.ops.binary import add
 from pyconv.ops.shape import Cast, clone, detach
@@ -147,7 +148,7 @@ def to(x: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blockin
     if target == "meta" and not x.is_meta:
         return Tensor(None, x.requires_grad, meta=(x.shape, wanted))
     if target == "cpu" and x.is_meta:
-        raise RuntimeError(f"[to] a meta tensor of shape {x.shape} has no data to move")
+        raise NoDataError(f"[to] a meta tensor of shape {x.shape} has no data to move")
     if wanted != x.dtype:
         return apply(Cast, x, dtype=wanted.name)
     return clone(x) if copy else x

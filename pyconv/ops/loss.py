@@ -274,8 +274,8 @@ def binary_cross_entropy(
     op = "binary_cross_entropy"
     check_reduction(op, reduction, size_average, reduce)
     _pair(op, input, target)
-    values = input.array if isinstance(input, Tensor) else input
-    if values.size:
+    values = input._array if isinstance(input, Tensor) else input
+    if values is not None and values.size:  # None: a meta tensor
         low, high = float(reductions.amin(values)), float(reductions.amax(values))
         if not (low >= 0 and high <= 1):
             raise ValueError(f"[{op}] input reaches from {low:g} to {high:g}, expected probabilities, 0 to 1")

@@ -72,6 +72,8 @@ def _kept(gradient: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
 
 
 class _Reduce(Op):
+    tries_types = True
+
     @classmethod
     def infer(cls, shapes, axes, keepdim=False, **attrs):
         return Record((_result(shapes[0], axes, keepdim),), None, 0, shapes[0])
@@ -164,7 +166,7 @@ class MaxAlong(_Reduce):
     @classmethod
     def infer(cls, shapes, axes, keepdim=False):
         shape = _result(shapes[0], axes, keepdim)
-        return Record((shape, shape), None, 0, shapes[0])
+        return Record((shape, shape), (None, np.dtype("int64")), 0, shapes[0])
 
     @classmethod
     def forward(cls, ctx, x, axes, keepdim=False):

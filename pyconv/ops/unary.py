@@ -21,6 +21,7 @@ class Unary(Op):
     saved: ClassVar[str | None] = None
     gradient: ClassVar[str] = ""
     dtypes: ClassVar[tuple[Any, ...] | None] = None
+    tries_types = True
 
     @classmethod
     def infer(cls, shapes: Sequence[Any], **attrs: Any) -> Record:

@@ -140,8 +140,8 @@ def test_shared_layers_count_once_and_functional_calls_belong_to_their_module():
     model = Shared()
     model.layer.requires_grad_(False)
     result = summary(model, (1, 4))
-    assert [(row.path, row.parameters, row.macs) for row in result.rows] == [
-        ("layer", 20, 16), ("layer", 0, 16), ("", 4, 16)]
+    assert [(row.path, row.parameters, row.macs, row.activation_bytes) for row in result.rows] == [
+        ("layer", 20, 16, 16), ("layer", 0, 16, 16), ("", 4, 16, 32)]
     assert result.total_parameters == 24
     assert result.trainable_parameters == 4
     assert "(model)" in str(result)
@@ -190,16 +190,18 @@ def test_huge_layers_cost_no_memory():
 def test_table_and_json():
     result = pyconv.summary(models.lenet5(), (1, 1, 32, 32))
     text = str(result).splitlines()
-    assert text[0].split() == ["Layer", "Type", "Output", "shape", "Parameters", "Multiply-adds", "Receptive", "field"]
-    assert text[2].split() == ["conv1", "Conv2d", "1", "x", "6", "x", "28", "x", "28", "156", "117,600", "5"]
-    assert text[-2].split() == ["Total", "61,706", "416,520"]
+    assert text[0].split() == ["Layer", "Type", "Output", "shape", "Parameters", "Multiply-adds", "Activations",
+                               "Receptive", "field"]
+    assert text[2].split() == ["conv1", "Conv2d", "1", "x", "6", "x", "28", "x", "28", "156", "117,600", "18.4", "KiB", "5"]
+    assert text[-2].split() == ["Total", "61,706", "416,520", "57.0", "KiB"]
+    assert text[-1] == "LeNet5, input 1 x 1 x 32 x 32: 241.0 KiB of parameters"
     assert len({len(line) for line in text[:2]}) == 1
     data = json.loads(result.to_json())
     assert data["model"] == "LeNet5"
     assert data["input_size"] == [1, 1, 32, 32]
     assert data["total_macs"] == 416_520
     assert data["layers"][0] == {"path": "conv1", "type": "Conv2d", "output_shape": [1, 6, 28, 28], "parameters": 156,
-                                 "macs": 117_600, "receptive_field": [5, 5]}
+                                 "macs": 117_600, "receptive_field": [5, 5], "activation_bytes": 4 * 6 * 28 * 28}
 
 
 class Two(nn.Module):
@@ -222,6 +224,11 @@ def test_several_inputs_and_outputs():
         (lambda: summary(models.lenet5(), (1, 1, -32, 32)), ValueError, r"input_size is -32, expected at least 0"),
         (lambda: summary(models.lenet5(), (1, 1, 32, 32), "int64"), TypeError, r"dtype is 'int64', expected float32"),
         (lambda: summary(models.lenet5(), (1, 3, 32, 32)), ValueError, r"conv1 \(Conv2d\): \[conv2d\] weight has 1"),
+        (lambda: summary(nn.ReLU()), ValueError, r"input_size is None and ReLU has no input_size of its own"),
+        (lambda: summary(models.lenet5(), style="tree"), ValueError, r"style is 'tree', expected 'table' or 'slide'"),
+        (lambda: summary(models.lenet5(), rounding="up"), ValueError, r"rounding is 'up', expected 'slide' or 'floor' or"),
+        (lambda: summary(models.lenet5(), depth=-1), ValueError, r"\[summary\] depth is -1, expected at least 0"),
+        (lambda: summary(Branches(), (1, 1, 9, 9), style="slide"), ValueError, r"has branches, which meet at conv in right"),
     ],
 )
 def test_misuse(call, error, match):
@@ -251,3 +258,136 @@ def test_receptive_fields_behind_a_change_of_size(layer, fields):
 def test_receptive_field_of_local_connections():
     model = nn.Sequential(nn.LocallyConnected2d(1, 2, 9, 3, stride=2), nn.LocallyConnected2d(2, 2, 4, 2))
     assert [f[0] for f in column(model, (1, 1, 9, 9), "receptive_field").values()] == [3, 5]
+
+
+# --- memory -------------------------------------------------------------------------------------
+def test_views_and_results_in_place_cost_no_memory():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                          nn.Linear(18, 5))
+    found = summary(model, (4, 1, 8, 8))
+    assert [row.activation_bytes for row in found.rows] == [4 * 4 * 72, 0, 4 * 4 * 72, 4 * 4 * 18, 0, 4 * 4 * 5]
+    assert found.total_activation_bytes == 4 * 4 * (72 + 72 + 18 + 5)
+    assert summary(model, (4, 1, 8, 8), "float64").total_activation_bytes == 2 * found.total_activation_bytes
+
+
+def test_activations_are_what_training_holds():
+    """Sigmoid keeps its output, a convolution its input: everything that is written is held until the backward pass."""
+    model = nn.Sequential(*[layer for _ in range(8) for layer in (nn.Conv2d(4, 4, 3, padding=1), nn.Sigmoid())])
+    x = pyconv.randn(2, 4, 64, 64)
+    before = pyconv.runtime.memory()["current_bytes"]
+    y = model(x)
+    held = pyconv.runtime.memory()["current_bytes"] - before
+    size = 4 * x.numel()
+    assert summary(model, tuple(x.shape)).total_activation_bytes == 16 * size
+    assert y.requires_grad
+    assert held == 8 * size  # of each pair the convolution's output is needed by nobody
+
+
+# --- depth --------------------------------------------------------------------------------------
+class Nested(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 2, 3)
+        self.body = nn.Sequential(nn.Sequential(nn.Conv2d(2, 2, 3), nn.ReLU()), nn.Conv2d(2, 2, 3))
+        self.spare = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(3, 3)))
+
+    def forward(self, x):
+        return self.body(self.stem(x)) * 2
+
+
+@pytest.mark.parametrize(("depth", "paths"), [
+    (0, [""]),
+    (1, ["stem", "body", "", "spare"]),
+    (2, ["stem", "body.0", "body.1", "", "spare.0", "spare.1"]),
+    (None, ["stem", "body.0.0", "body.0.1", "body.1", "", "spare.0", "spare.1.0"]),
+])
+def test_depth(depth, paths):
+    whole = summary(Nested(), (1, 1, 9, 9))
+    found = summary(Nested(), (1, 1, 9, 9), depth=depth)
+    assert [row.path for row in found.rows] == paths
+    for name in ("parameters", "macs", "activation_bytes"):
+        assert sum(getattr(row, name) for row in found.rows) == sum(getattr(row, name) for row in whole.rows)
+    assert found.total_parameters == whole.total_parameters
+    rows = {row.path: row for row in found.rows}
+    assert rows[""].output_shape == (1, 2, 3, 3)
+    if depth == 1:
+        assert (rows["body"].type, rows["body"].output_shape, rows["body"].receptive_field) == (
+            "Sequential", (1, 2, 3, 3), (7, 7))
+
+
+# --- a model that needs values ------------------------------------------------------------------
+class Chooses(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(1, 2, 3)
+        self.weight = nn.Parameter(np.ones(3, np.float32))
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, x):
+        maps = self.body(x)
+        return self.head(maps) if maps.max().item() > 0 else maps
+
+
+def test_as_far_as_shapes_lead():
+    found = summary(nn.Sequential(nn.ReLU(), Chooses()), (1, 1, 9, 9))
+    assert [(row.path, row.output_shape) for row in found.rows] == [
+        ("0", (1, 1, 9, 9)), ("1.body", (1, 2, 7, 7)), ("1", None), ("1.head", None)]
+    assert sum(row.parameters for row in found.rows) == found.total_parameters == 20 + 3 + 6
+    assert "1 (Chooses)" in found.stopped
+    assert "As far as shapes lead; then values are needed: 1 (Chooses)" in str(found)
+    assert found.to_dict()["stopped"] == found.stopped
+
+
+# --- the lecture's table ------------------------------------------------------------------------
+def alexnet(groups=2):
+    meta = {"device": "meta"}
+    conv = lambda *args, **options: (nn.Conv2d(*args, **options, **meta), nn.ReLU(inplace=True))  # noqa: E731
+    return nn.Sequential(
+        *conv(3, 96, 11, stride=4), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
+        *conv(96, 256, 5, padding=2, groups=groups), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
+        *conv(256, 384, 3, padding=1), *conv(384, 384, 3, padding=1, groups=groups),
+        *conv(384, 256, 3, padding=1, groups=groups), nn.MaxPool2d(3, 2), nn.Flatten(),
+        nn.Linear(9216, 4096, **meta), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096, **meta), nn.ReLU(), nn.Dropout(),
+        nn.Linear(4096, 1000, **meta))
+
+
+def test_the_table_of_the_lecture():
+    lines = str(summary(alexnet(), (1, 3, 227, 227), style="slide")).splitlines()
+    width = len(lines[1]) - len("multiply-adds")
+    body = [[cell.strip() for cell in (line[:8], line[8:width], line[width:])] for line in lines[2:15]]
+    assert [row[0] for row in body if row[0]] == ["4M", "16M", "37M", "442K", "663K", "884K", "307K", "35K"]
+    assert [row[2] for row in body if row[2]] == ["4M", "16M", "37M", "74M", "112M", "149M", "223M", "105M"]
+    assert [row[1] for row in body] == [
+        "FC 1000", "FC 4096 / ReLU", "FC 4096 / ReLU", "Max Pool 3x3s2", "Conv 3x3s1, 256 / ReLU",
+        "Conv 3x3s1, 384 / ReLU *", "Conv 3x3s1, 384 / ReLU", "Max Pool 3x3s2", "Local Response Norm",
+        "Conv 5x5s1, 256 / ReLU", "Max Pool 3x3s2", "Local Response Norm", "Conv 11x11s4, 96 / ReLU"]
+    notes = " ".join(lines[17:])
+    assert "* The lecture's table has 1.3M weights beside 112M multiply-adds: 1,327,104 are the weights" in notes
+    assert "60,954,656 of 60,965,224 parameters" in notes
+    assert "724,406,816 multiply-adds" in notes
+    assert "the lecture's 35K excepted" in notes
+
+
+@pytest.mark.parametrize(("groups", "rounding", "weights", "macs"), [
+    (2, "floor", "4M 16M 37M 442K 663K 884K 307K 34K", "4M 16M 37M 74M 112M 149M 223M 105M"),
+    (2, "nearest", "4.1M 17M 38M 442K 664K 885K 307K 35K", "4.1M 17M 38M 75M 112M 150M 224M 105M"),
+    (1, "slide", "4M 16M 37M 884K 1.3M 884K 614K 35K", "4M 16M 37M 149M 224M 149M 447M 105M"),
+])
+def test_rounding(groups, rounding, weights, macs):
+    found = summary(alexnet(groups), (5, 3, 227, 227), style="slide", rounding=rounding)  # counts are for one image
+    lines = str(found).splitlines()[2:15]
+    assert [line[:7].strip() for line in lines if line[0] != " "] == weights.split()
+    assert [line.split()[-1] for line in lines if line[0] != " "] == macs.split()
+    assert found.to_dict()["slide"][0] == {"layer": "Conv 11x11s4, 96 / ReLU", "weights": 34_848, "macs": 105_415_200,
+                                           "groups": 1}
+
+
+def test_names_of_layers():
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, (3, 5), 2, dilation=2), nn.BatchNorm2d(4), nn.ReLU6(), nn.Dropout(), nn.ConvTranspose2d(4, 4, 2, 2),
+        nn.LocallyConnected2d(4, 2, (44, 40), 3), nn.Upsample(scale_factor=2), nn.PixelUnshuffle(2), nn.AvgPool2d(2, 1),
+        nn.AdaptiveAvgPool2d((2, 3)), nn.Flatten(), nn.Linear(8 * 6, 3), nn.Softmax(1))
+    found = summary(model, (1, 1, 48, 48), style="slide").to_dict()["slide"]
+    assert [line["layer"] for line in found] == [
+        "Conv 3x5s2d2, 4 / Batch Norm / ReLU6", "Up-Conv 2x2s2, 4", "Local 3x3s1, 2", "Upsample to 84x76", "Rearrange",
+        "Avg Pool 2x2s1", "Avg Pool to 2x3", "FC 3 / Softmax"]
