@@ -1,6 +1,7 @@
 """Networks by name, one family per file: the file is the network's documentation."""
 
 from pyconv.models.carn import *
+from pyconv.models.darknet import *
 from pyconv.models.encoder_decoder import *
 from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
@@ -11,3 +12,5 @@ from pyconv.models.srcnn import *
 from pyconv.models.unet import *
 from pyconv.models.vdsr import *
 from pyconv.models.vgg import *
+from pyconv.models.yolov1 import *
+from pyconv.models.yolov3 import *

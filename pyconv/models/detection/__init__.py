@@ -1,0 +1,1 @@
+"""Parts that several detectors share, from the check of the targets to the heads."""
