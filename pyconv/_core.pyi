@@ -501,3 +501,26 @@ def rmsprop_step(
     centered: bool,
     maximize: bool,
 ) -> None: ...
+
+# --- regions ---
+def nms(op: str, boxes: Array, scores: Array, categories: Array | None, threshold: float) -> Array: ...
+
+class RoiShape:
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+
+def roi_shape(
+    op: str,
+    x: Sequence[int],
+    boxes: Sequence[int],
+    output_size: Sequence[int],
+    scale: float,
+    sampling: int,
+    aligned: bool,
+) -> RoiShape: ...
+def roi_align_forward(shape: RoiShape, x: Array, boxes: Array, channels_last: bool) -> Array: ...
+def roi_align_backward(shape: RoiShape, gy: Array, boxes: Array) -> Array: ...
+def roi_pool_forward(
+    shape: RoiShape, x: Array, boxes: Array, want_winners: bool, channels_last: bool
+) -> tuple[Array, Array | None]: ...
+def roi_pool_backward(shape: RoiShape, gy: Array, boxes: Array, winners: Array) -> Array: ...

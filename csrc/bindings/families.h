@@ -25,5 +25,6 @@ void bind_resample(pybind11::module_& m);
 void bind_unfold(pybind11::module_& m);
 void bind_local_conv(pybind11::module_& m);
 void bind_optim(pybind11::module_& m);
+void bind_regions(pybind11::module_& m);
 
 }  // namespace pyconv

@@ -69,4 +69,5 @@ PYBIND11_MODULE(_core, m) {
   bind_unfold(m);
   bind_local_conv(m);
   bind_optim(m);
+  bind_regions(m);
 }

@@ -22,3 +22,4 @@
 #include "kernels/lrn.inl.h"
 #include "kernels/random.inl.h"
 #include "kernels/optim.inl.h"
+#include "kernels/boxes.inl.h"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/boxes.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
@@ -39,6 +40,7 @@ struct KernelTable {
   OptimKernels optim;
   WinogradKernels winograd;
   ResampleKernels resample;
+  BoxKernels boxes;
 };
 
 }  // namespace pyconv

@@ -1,6 +1,21 @@
-"""Boxes and measures of images, with torchvision's names where it has the thing."""
+"""Boxes, regions and measures of images, with torchvision's names where it has the thing."""
 
-from pyconv.vision.boxes import box_area, box_convert, box_iou, decode_boxes, encode_boxes
+from pyconv.vision.boxes import (
+    box_area,
+    box_convert,
+    box_iou,
+    clip_boxes_to_image,
+    decode_boxes,
+    encode_boxes,
+    generalized_box_iou,
+    masks_to_boxes,
+    remove_small_boxes,
+)
 from pyconv.vision.metrics import psnr
+from pyconv.vision.poolers import MultiScaleRoIAlign
+from pyconv.vision.roi import RoIAlign, RoIPool, roi_align, roi_pool
+from pyconv.vision.suppression import batched_nms, nms
 
-__all__ = ["box_area", "box_convert", "box_iou", "decode_boxes", "encode_boxes", "psnr"]
+__all__ = ["MultiScaleRoIAlign", "RoIAlign", "RoIPool", "batched_nms", "box_area", "box_convert", "box_iou",
+           "clip_boxes_to_image", "decode_boxes", "encode_boxes", "generalized_box_iou", "masks_to_boxes", "nms", "psnr",
+           "remove_small_boxes", "roi_align", "roi_pool"]

@@ -8,9 +8,9 @@ import numpy as np
 
 from pyconv.errors import ShapeError
 from pyconv.ops import elementwise as e
-from pyconv.ops.arguments import axis_of
+from pyconv.ops.arguments import axis_of, whole
 from pyconv.ops.join import stack
-from pyconv.tensor import FLOATS, Tensor
+from pyconv.tensor import FLOATS, Tensor, raw
 
 _FORMATS = ("xyxy", "xywh", "cxcywh")
 
@@ -31,35 +31,6 @@ def _split(boxes: Any) -> tuple[Any, Any, Any, Any]:
 
 def _joined(op: str, *columns: Any) -> Any:
     return stack(columns, axis_of(-1, len(columns[0].shape) + 1, op))
-
-
-def box_area(boxes: Any) -> Any:
-    """``(x2 - x1) * (y2 - y1)`` of boxes (..., 4) given by two corners.
-
-    >>> box_area(np.array([[0.0, 0, 10, 5]])).tolist()
-    [50.0]
-    """
-    x1, y1, x2, y2 = _split(_checked("box_area", "boxes", boxes))
-    return e.mul(e.sub(x2, x1), e.sub(y2, y1))
-
-
-def box_iou(boxes1: Any, boxes2: Any) -> Any:
-    """Intersection over union of every pair: (N, 4) and (M, 4), two corners each, to (N, M).
-
-    Boxes that do not meet have 0; two empty ones 0 / 0, which is NaN. Raises ShapeError and TypeError.
-
-    >>> box_iou(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 5, 15, 15], [20.0, 20, 30, 30]])).round(4).tolist()
-    [[0.1429, 0.0]]
-    """
-    op = "box_iou"
-    for argument, boxes in (("boxes1", boxes1), ("boxes2", boxes2)):
-        if len(_checked(op, argument, boxes).shape) != 2:
-            raise ShapeError(f"[{op}] {argument} has shape {tuple(boxes.shape)}, expected (boxes, 4)")
-    a, b = boxes1[:, None], boxes2[None]
-    low, high = e.maximum(a[..., :2], b[..., :2]), e.minimum(a[..., 2:], b[..., 2:])
-    sides = e.clamp(e.sub(high, low), min=0)
-    common = e.mul(sides[..., 0], sides[..., 1])
-    return e.div(common, e.sub(e.add(box_area(a), box_area(b)), common))
 
 
 def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
@@ -88,6 +59,114 @@ def box_convert(boxes: Any, in_fmt: str, out_fmt: str) -> Any:
     if out_fmt == "xywh":
         return _joined(op, x, y, w, h)
     return _joined(op, e.add(x, e.mul(w, 0.5)), e.add(y, e.mul(h, 0.5)), w, h)
+
+
+def _corners(op: str, argument: str, boxes: Any, fmt: str) -> Any:
+    if fmt not in _FORMATS:
+        raise ValueError(f"[{op}] fmt is {fmt!r}, expected 'xyxy', 'xywh' or 'cxcywh'")
+    return box_convert(_checked(op, argument, boxes), fmt, "xyxy")
+
+
+def box_area(boxes: Any, fmt: str = "xyxy") -> Any:
+    """``(x2 - x1) * (y2 - y1)`` of boxes (..., 4), given by two corners or in another format of `box_convert`.
+
+    >>> box_area(np.array([[0.0, 0, 10, 5]])).tolist()
+    [50.0]
+    """
+    x1, y1, x2, y2 = _split(_corners("box_area", "boxes", boxes, fmt))
+    return e.mul(e.sub(x2, x1), e.sub(y2, y1))
+
+
+def _common_and_union(op: str, boxes1: Any, boxes2: Any, fmt: str) -> tuple[Any, Any, Any, Any]:
+    """Both as corners, (N, 1, 4) and (1, M, 4), and the areas (N, M) of what they share and cover."""
+    for argument, boxes in (("boxes1", boxes1), ("boxes2", boxes2)):
+        if len(_checked(op, argument, boxes).shape) != 2:
+            raise ShapeError(f"[{op}] {argument} has shape {tuple(boxes.shape)}, expected (boxes, 4)")
+    a, b = _corners(op, "boxes1", boxes1, fmt)[:, None], _corners(op, "boxes2", boxes2, fmt)[None]
+    common = _spanned(e.maximum(a[..., :2], b[..., :2]), e.minimum(a[..., 2:], b[..., 2:]))
+    return a, b, common, e.sub(e.add(box_area(a), box_area(b)), common)
+
+
+def _spanned(low: Any, high: Any) -> Any:
+    sides = e.clamp(e.sub(high, low), min=0)
+    return e.mul(sides[..., 0], sides[..., 1])
+
+
+def box_iou(boxes1: Any, boxes2: Any, fmt: str = "xyxy") -> Any:
+    """Intersection over union of every pair: (N, 4) and (M, 4), two corners each, to (N, M).
+
+    Boxes that do not meet have 0; two empty ones 0 / 0, which is NaN. ``fmt`` is a format of `box_convert`. Raises
+    ShapeError, TypeError and ValueError.
+
+    >>> box_iou(np.array([[0.0, 0, 10, 10]]), np.array([[5.0, 5, 15, 15], [20.0, 20, 30, 30]])).round(4).tolist()
+    [[0.1429, 0.0]]
+    """
+    _, _, common, union = _common_and_union("box_iou", boxes1, boxes2, fmt)
+    return e.div(common, union)
+
+
+def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
+    """`box_iou` less the share of the smallest rectangle around both that neither covers: -1 to 1, (N, M).
+
+    Source: Rezatofighi et al., Generalized intersection over union, 2019.
+
+    >>> generalized_box_iou(np.array([[0.0, 0, 1, 1]]), np.array([[1.0, 0, 2, 1], [3.0, 0, 4, 1]])).tolist()
+    [[0.0, -0.5]]
+    """
+    a, b, common, union = _common_and_union("generalized_box_iou", boxes1, boxes2, "xyxy")
+    around = _spanned(e.minimum(a[..., :2], b[..., :2]), e.maximum(a[..., 2:], b[..., 2:]))
+    return e.sub(e.div(common, union), e.div(e.sub(around, union), around))
+
+
+def clip_boxes_to_image(boxes: Any, size: tuple[int, int]) -> Any:
+    """Boxes (..., 4), two corners each, cut off at the borders of a picture of ``size`` (height, width).
+
+    >>> clip_boxes_to_image(np.array([[-5.0, 2, 30, 8]]), (6, 20)).tolist()
+    [[0.0, 2.0, 20.0, 6.0]]
+    """
+    op = "clip_boxes_to_image"
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise TypeError(f"[{op}] size is {size!r}, expected (height, width)")
+    height, width = (whole(v, op, "size") for v in size)
+    if height < 0 or width < 0:
+        raise ValueError(f"[{op}] size is {tuple(size)}, expected sizes of at least 0")
+    x1, y1, x2, y2 = _split(_checked(op, "boxes", boxes))
+    return _joined(op, e.clamp(x1, 0, width), e.clamp(y1, 0, height), e.clamp(x2, 0, width), e.clamp(y2, 0, height))
+
+
+def remove_small_boxes(boxes: Any, min_size: float) -> Any:
+    """Numbers (int64) of the boxes (N, 4), two corners each, whose width and height are at least ``min_size``.
+
+    >>> remove_small_boxes(np.array([[0.0, 0, 5, 5], [0, 0, 5, 1]]), 2).tolist()
+    [0]
+    """
+    op = "remove_small_boxes"
+    if len(_checked(op, "boxes", boxes).shape) != 2:
+        raise ShapeError(f"[{op}] boxes has shape {tuple(boxes.shape)}, expected (boxes, 4)")
+    x1, y1, x2, y2 = _split(raw(boxes, op, "boxes"))
+    found = np.flatnonzero((x2 - x1 >= min_size) & (y2 - y1 >= min_size))
+    return Tensor(found) if isinstance(boxes, Tensor) else found
+
+
+def masks_to_boxes(masks: Any) -> Any:
+    """The boxes (x of the first column, y of the first row, of the last column, of the last row) around masks.
+
+    ``masks`` is (N, H, W) of any dtype, what is not zero belongs to the mask; the result is float32, (N, 4), zeros for
+    an empty mask.
+
+    >>> masks_to_boxes(np.array([[[0, 0, 0], [0, 1, 1]]])).tolist()
+    [[1.0, 1.0, 2.0, 1.0]]
+    """
+    op = "masks_to_boxes"
+    array = raw(masks, op, "masks")
+    if array.ndim != 3:
+        raise ShapeError(f"[{op}] masks has shape {array.shape}, expected (masks, height, width)")
+    boxes = np.zeros((len(array), 4), np.float32)
+    for box, mask in zip(boxes, array != 0, strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows):
+            box[:] = columns[0], rows[0], columns[-1], rows[-1]
+    return Tensor(boxes) if isinstance(masks, Tensor) else boxes
 
 
 def encode_boxes(boxes: Any, proposals: Any) -> Any:
