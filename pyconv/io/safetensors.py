@@ -7,7 +7,6 @@ little-endian, without holes. https://github.com/huggingface/safetensors describ
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Mapping
 from typing import IO, Any
@@ -15,14 +14,13 @@ from typing import IO, Any
 import numpy as np
 
 from pyconv.io.atomic import atomic_write
-from pyconv.io.safetensors_header import ITEM_SIZES, MAX_HEADER, MAX_RANK, HeaderError, TensorInfo, build, parse, short
+from pyconv.io.safetensors_header import MAX_HEADER, MAX_RANK, HeaderError, TensorInfo, build, parse
+from pyconv.io.source import open_regular, short
+from pyconv.io.stored import STORED, converted
 from pyconv.tensor import Tensor
 
-#: What the format calls our types, and what becomes of the types that we only read.
+#: What the format calls our types.
 _WRITTEN = {"float64": "F64", "float32": "F32", "int64": "I64", "int32": "I32", "uint8": "U8", "bool": "BOOL"}
-_STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
-           "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1"}
-_RETURNED = {"F16": np.float32, "I16": np.int32, "I8": np.int32, "U64": np.int64, "U32": np.int64, "U16": np.int32}
 
 
 def save_safetensors(state_dict: Mapping[str, Any], path: str | os.PathLike[str],
@@ -111,7 +109,7 @@ def load_safetensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     F16 and BF16 become float32; I8, I16, U16 int32; U32, U64 int64. Raises ValueError for a file that breaks any rule
     of the format, before memory for its tensors is taken; OSError as `open` does.
     """
-    with _open(path) as file:
+    with open_regular(path) as file:
         tensors, _, start = _read_header(file, path)
         # Read in the order of the file, return in that of the header.
         result = dict.fromkeys(tensors)
@@ -122,17 +120,8 @@ def load_safetensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 def safetensors_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The metadata of a safetensors file; errors as for `load_safetensors`."""
-    with _open(path) as file:
+    with open_regular(path) as file:
         return _read_header(file, path)[1]
-
-
-def _open(path: str | os.PathLike[str]) -> IO[bytes]:
-    """Open a regular file. Pipes and devices could block or never end: ValueError."""
-    handle = os.open(os.fspath(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise ValueError(f"[load] {os.fspath(path)} is not a regular file")
-    return os.fdopen(handle, "rb")
 
 
 def _read_header(file: IO[bytes], path: Any) -> tuple[dict[str, TensorInfo], dict[str, str], int]:
@@ -154,29 +143,11 @@ def _read_header(file: IO[bytes], path: Any) -> tuple[dict[str, TensorInfo], dic
 
 
 def _read_tensor(file: IO[bytes], path: Any, name: str, info: TensorInfo, start: int) -> np.ndarray:
-    array = np.empty(info.shape, _STORED[info.dtype])
+    array = np.empty(info.shape, STORED[info.dtype])
     if array.size:
         file.seek(start + info.begin)
         got = file.readinto(array.data.cast("B"))  # type: ignore[attr-defined]
         if got != info.end - info.begin:
             raise ValueError(f"[load] {os.fspath(path)}: tensor {short(name)} ends after {got} of "
                              f"{info.end - info.begin} bytes: the file shrank while it was read")
-    return _converted(array, path, name, info.dtype)
-
-
-def _converted(array: np.ndarray, path: Any, name: str, dtype: str) -> np.ndarray:
-    """The stored array in a type that the library computes with."""
-    if dtype == "BOOL":
-        if array.size and array.max() > 1:
-            raise ValueError(f"[load] {os.fspath(path)}: tensor {short(name)} is BOOL but holds the byte {array.max()}")
-        return array.view(np.bool_)
-    if dtype == "BF16":  # the upper half of a float32
-        wide = array.astype(np.uint32)
-        wide <<= 16
-        return wide.view(np.float32)
-    if dtype == "U64" and array.size and array.max() >= 2**63:
-        raise ValueError(f"[load] {os.fspath(path)}: tensor {short(name)} holds {array.max()}, too large for int64")
-    return array.astype(_RETURNED.get(dtype, array.dtype.newbyteorder("=")), copy=False)
-
-
-assert set(_STORED) == set(ITEM_SIZES)
+    return converted(array, info.dtype, f"[load] {os.fspath(path)}: tensor {short(name)}")

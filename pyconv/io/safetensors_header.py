@@ -13,14 +13,14 @@ import math
 import re
 from typing import Any, NamedTuple
 
+from pyconv.io.source import short
+from pyconv.io.stored import STORED, stored_dtype
+
 MAX_HEADER = 100_000_000  # bytes, the format's own limit
 MAX_TENSORS = 250_000  # ours: far above any model, keeps memory proportional to the file
 MAX_RANK = 32  # what every supported numpy can hold
 #: Bytes per element of the types that we read.
-ITEM_SIZES = {
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
-    "U8": 1, "BOOL": 1,
-}
+ITEM_SIZES = {kind: stored_dtype(kind).itemsize for kind in STORED}
 
 # Possessive: a string of megabytes costs no backtracking memory.
 _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\.)*+"', re.DOTALL)
@@ -39,11 +39,6 @@ class TensorInfo(NamedTuple):
 
 class HeaderError(ValueError):
     """What is wrong with a header; the caller adds which file."""
-
-
-def short(name: str) -> str:
-    """A name for an error message."""
-    return repr(name if len(name) <= 60 else name[:57] + "...")
 
 
 class _Reader:

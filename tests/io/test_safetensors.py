@@ -198,17 +198,6 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("start", "kind"),
-    [(b"PK\x03\x04", r"a zip archive \(.pth or .npz\)"), (b"\x80\x02}q", "a pickle"), (b"\x93NUMPY", r"a .npy file"),
-     (b"\x89HDF\r\n", "an HDF5 file")],
-)
-def test_other_formats_are_named(tmp_path, start, kind):
-    (tmp_path / "w").write_bytes(start + bytes(100))
-    with pytest.raises(ValueError, match=f"looks like {kind}, expected a safetensors file"):
-        load(tmp_path / "w")
-
-
-@pytest.mark.parametrize(
     ("state", "metadata", "error", "match"),
     [
         ([1], None, TypeError, r"state_dict is list, expected a mapping"),
