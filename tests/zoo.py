@@ -92,7 +92,8 @@ def same_maps_as_torch(ours: Any, theirs: Any, x: np.ndarray, training: bool = T
 
     Evaluation: the outputs; training: outputs, running statistics, and all gradients of the sum of the outputs weighted
     with fixed random numbers. Without ``training`` the gradients are those of evaluation: deep batch norm on a few pixels
-    magnifies PyTorch's rounding errors as well as ours beyond any tolerance worth having.
+    magnifies PyTorch's rounding errors as well as ours beyond any tolerance worth having. With x in float64 the models
+    compute in float64, and what is allowed is 10^4 times less.
     """
     import torch
 
@@ -102,26 +103,32 @@ def same_maps_as_torch(ours: Any, theirs: Any, x: np.ndarray, training: bool = T
         return list(output) if isinstance(output, (list, tuple)) else [output]
 
     load_from_torch(ours, theirs)
+    tolerance = 1e-4
+    if x.dtype == np.float64:
+        tolerance, ours, theirs = 1e-8, ours.double(), theirs.double()
     with torch.no_grad():
         expected = maps(theirs.eval()(torch.from_numpy(x)))
     with pyconv.no_grad():
         found = maps(ours.eval()(pyconv.from_numpy(x)))
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
-        close(a.numpy(), b.numpy())
-    weights = [draw(*a.shape, seed=i) for i, a in enumerate(found)]
+        close(a.numpy(), b.numpy(), tolerance)
+    weights = [draw(*a.shape, seed=i).astype(x.dtype) for i, a in enumerate(found)]
     expected = maps(theirs.train(training)(torch.from_numpy(x)))
     found = maps(ours.train(training)(pyconv.from_numpy(x)))
     for a, b in zip(found, expected, strict=True):
-        close(a.detach().numpy(), b.detach().numpy())
+        # Batch norm on a batch's own statistics: PyTorch itself is 1e-4 away from float64 in an FCN on ResNet-50.
+        close(a.detach().numpy(), b.detach().numpy(), (10 if training else 1) * tolerance)
     sum((a * torch.from_numpy(w)).sum() for a, w in zip(expected, weights, strict=True)).backward()
     sum((a * pyconv.from_numpy(w)).sum() for a, w in zip(found, weights, strict=True)).backward()
     gradients = {name: p.grad.numpy() for name, p in theirs.named_parameters() if p.grad is not None}
     assert gradients.keys() == {name for name, p in ours.named_parameters() if p.grad is not None}
-    scale = max(float(np.abs(g).max()) for g in gradients.values())
+    scale = max(float(np.sqrt((g**2).mean())) for g in gradients.values())
     for name, p in ours.named_parameters():
         if name in gradients:
-            difference = float(np.abs(p.grad.numpy() - gradients[name]).max())
-            assert difference <= 5e-3 * float(np.abs(gradients[name]).max()) + 1e-5 * scale, name
+            # One activation next to zero that is cut off here and not there moves single entries by a percent (PyTorch in
+            # float32 against float64 does so): what counts is the root mean square.
+            difference, size = (float(np.sqrt((a**2).mean())) for a in (p.grad.numpy() - gradients[name], gradients[name]))
+            assert difference <= tolerance * (100 * size + 0.1 * scale), name
     for name, value in theirs.named_buffers():
-        close(ours.get_buffer(name).numpy(), value.numpy())
+        close(ours.get_buffer(name).numpy(), value.numpy(), tolerance)

@@ -4,6 +4,7 @@ from pyconv.models.carn import *
 from pyconv.models.darknet import *
 from pyconv.models.encoder_decoder import *
 from pyconv.models.fcn import *
+from pyconv.models.fcn_resnet import *
 from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
 from pyconv.models.registry import create_model as create_model

@@ -79,13 +79,12 @@ class FCN(nn.Module):
             x = pooled[f"pool{stage}"] = self.pool(x)
         x = self.dropout(self.relu(self.fc6(x)))
         x = self.score_fr(self.dropout(self.relu(self.fc7(x))))
+        offset = 0
         for name, _, offset, source in self.ups:
             x = getattr(self, name)(x)
-            if source:
+            if source:  # a finer map's scores join
                 x = x + _cut(getattr(self, f"score_{source}")(pooled[source]), offset, x.shape[2:])
-            else:
-                x = _cut(x, offset, size)
-        return x
+        return _cut(x, offset, size)
 
     def load_vgg16(self, state: Mapping[str, Any]) -> None:
         """Begin from a VGG-16 that was trained to classify: its ``state_dict``, whose last layer is left out.
