@@ -12,6 +12,7 @@ from pyconv.models import fcn
 from pyconv.nn import functional as F
 
 NAMES = ["fcn32s", "fcn16s", "fcn8s"]
+NUMBERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)  # of VGG-16's convolutions among its features
 
 
 @pytest.fixture
@@ -134,9 +135,9 @@ def test_fcn8s_is_that_of_the_definition(narrow):
 def test_a_classifier_becomes_fully_convolutional(narrow):
     """What VGG-16's linear layers say of a 7x7 map, fc6 and fc7 say at every position of a larger one."""
     model = models.fcn16s()
-    before, numbers, state = 3, [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28], {}
+    before, state = 3, {}
     widths = [width for width, n in fcn._STAGES for _ in range(n)]
-    for number, width in zip(numbers, widths, strict=True):
+    for number, width in zip(NUMBERS, widths, strict=True):
         state |= {f"features.{number}.weight": draw(width, before, 3, 3, seed=number), f"features.{number}.bias": draw(width)}
         before = width
     linear = nn.Linear(7 * 49, 8), nn.Linear(8, 8), nn.Linear(8, 1000)
@@ -156,10 +157,11 @@ def test_a_classifier_becomes_fully_convolutional(narrow):
 
 def test_vgg16_has_the_names_that_are_taken_over():
     with pyconv.device("meta"):
-        model = models.fcn8s()
-        model.load_vgg16(models.vgg16().state_dict())
-        with pytest.raises(ValueError, match=r"\[fcn8s\] state has 26 layers features.N.weight"):
-            model.load_vgg16(models.vgg16_bn().state_dict())
+        vgg, normed = (models.create_model(name).state_dict() for name in ("vgg16", "vgg16_bn"))
+        assert {int(key.split(".")[1]) for key in vgg if key.startswith("features")} == {*NUMBERS}
+        assert {key for key in vgg if key.startswith("cl")} == {f"classifier.{i}.{k}" for i in (0, 3, 6) for k in ("weight", "bias")}
+        with pytest.raises(ValueError, match=r"\[fcn8s\] state has 26 layers features.N.weight, expected VGG-16's 13"):
+            models.fcn8s().load_vgg16(normed)
 
 
 @pytest.mark.parametrize("name", NAMES)
