@@ -1,5 +1,6 @@
 """Networks by name, one family per file: the file is the network's documentation."""
 
+from pyconv.models.cached import *
 from pyconv.models.carn import *
 from pyconv.models.darknet import *
 from pyconv.models.encoder_decoder import *
@@ -11,6 +12,7 @@ from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.resnet import *
 from pyconv.models.srcnn import *
+from pyconv.models.transfer import *
 from pyconv.models.unet import *
 from pyconv.models.vdsr import *
 from pyconv.models.vgg import *

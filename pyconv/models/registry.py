@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pyconv import io, nn
+from pyconv.models.transfer import with_new_head
 
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
 
@@ -40,7 +41,9 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
     Args:
         name: one of `list_models`.
         num_classes, in_channels: None takes the network's own default.
-        weights: path of a file that `pyconv.io.load` reads; its names and shapes have to fit exactly.
+        weights: path of a file that `pyconv.io.load` reads; its names and shapes have to fit exactly. But where
+            ``num_classes`` is given and the file has another number, what depends on it is new (the last layer, as a
+            rule), and a warning names it.
         options: what else the network's factory takes, such as ``activation="tanh"``.
 
     Raises:
@@ -61,5 +64,8 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
         options["in_channels"] = in_channels
     model = _factories[name](**options)
     if weights is not None:
-        model.load_state_dict(io.load(weights))
+        state: Mapping[str, Any] = io.load(weights)
+        if num_classes is not None:
+            state = with_new_head(_factories[name], options, model, state, os.path.basename(os.fspath(weights)))
+        model.load_state_dict(state)
     return model

@@ -35,6 +35,7 @@ class Module:
     """
 
     training: bool
+    _frozen = False  # stays in evaluation mode
     #: State names that an old or foreign file may lack without being incomplete.
     _optional_state: tuple[str, ...] = ()
 
@@ -315,10 +316,11 @@ class Module:
         return self
 
     def train(self: Self, mode: bool = True) -> Self:
-        """Set training mode here and below; dropout and batch norm ask for it."""
+        """Set training mode here and below; dropout and batch norm ask for it. What `models.freeze` froze stays in
+        evaluation mode."""
         if not isinstance(mode, bool):
             raise ValueError(f"[train] mode is {mode!r}, expected a bool")
-        self.training = mode
+        self.training = mode and not self._frozen
         for child in self.children():
             child.train(mode)
         return self
