@@ -1,8 +1,10 @@
 """Networks by name, one family per file: the file is the network's documentation."""
 
+from pyconv.models.alexnet import *
 from pyconv.models.cached import *
 from pyconv.models.carn import *
 from pyconv.models.darknet import *
+from pyconv.models.densenet import *
 from pyconv.models.encoder_decoder import *
 from pyconv.models.fcn import *
 from pyconv.models.fcn_resnet import *
@@ -11,6 +13,8 @@ from pyconv.models.lenet import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.resnet import *
+from pyconv.models.resnet_cifar import *
+from pyconv.models.resnext_cifar import *
 from pyconv.models.srcnn import *
 from pyconv.models.transfer import *
 from pyconv.models.unet import *
@@ -18,3 +22,4 @@ from pyconv.models.vdsr import *
 from pyconv.models.vgg import *
 from pyconv.models.yolov1 import *
 from pyconv.models.yolov3 import *
+from pyconv.models.zfnet import *
