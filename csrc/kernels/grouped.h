@@ -36,6 +36,7 @@ struct GroupedRow {
   float* sum;
   float* sum_squares;
   bool streaming;  // past the caches: full blocks are aligned vectors
+  bool one_group;  // per block, whose lanes all read channel i: `lanes` is not used
 };
 
 // A stretch of outputs of one row: gradient and source column of output 0, tap 0.
