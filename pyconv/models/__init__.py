@@ -10,6 +10,8 @@ from pyconv.models.fcn import *
 from pyconv.models.fcn_resnet import *
 from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
+from pyconv.models.lenet_1998 import *
+from pyconv.models.perceptron import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.resnet import *

@@ -44,3 +44,10 @@ def multiples(model: str, x: Any, channels: int, of: int) -> tuple[int, int]:
         raise ShapeError(f"[{model}] x has {height} x {width} pixels, expected multiples of {of}, such as "
                          f"{near[0]} x {near[1]}")
     return height, width
+
+
+def exactly(model: str, x: Any, channels: int, side: int) -> None:
+    """`image` of ``side`` x ``side`` pixels, for networks that end in linear layers."""
+    size = image(model, x, channels)
+    if size != (side, side):
+        raise ShapeError(f"[{model}] x has {size[0]} x {size[1]} pixels, expected {side} x {side}")

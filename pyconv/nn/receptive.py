@@ -101,7 +101,7 @@ def after(op: type[Op], ctx: Context, inputs: Sequence[Any], output: Tensor, fie
         return _resized(field, attrs, output)
     if op.name in ("linear", "matmul"):
         return _all(field)
-    if len(output.shape) < len(inputs[0].shape) and op.name in ("sum", "mean", "max", "min", "amax", "amin"):
+    if op.name in ("sum", "mean", "max", "min", "amax", "amin") and len(output.shape) < len(inputs[0].shape):
         return _all(field)
     return field
 
