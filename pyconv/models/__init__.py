@@ -7,6 +7,7 @@ from pyconv.models.darknet import *
 from pyconv.models.densenet import *
 from pyconv.models.encoder_decoder import *
 from pyconv.models.fcn import *
+from pyconv.models.fcn_detector import *
 from pyconv.models.fcn_resnet import *
 from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
