@@ -9,7 +9,16 @@ class ShapeError(ValueError, RuntimeError):
 
 
 class StateDictError(ValueError, RuntimeError):
-    """A state_dict that does not fit the model: missing or unexpected names, wrong shapes or types."""
+    """A state_dict that does not fit the model: missing or unexpected names, wrong shapes or types.
+
+    The text groups many names by layer. ``missing_keys`` and ``unexpected_keys`` list all of them, ``mismatched`` has a
+    sentence per name whose shape or type is wrong, ``tried`` the renamings that were tried before.
+    """
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+    mismatched: dict[str, str]
+    tried: list[str]
 
 
 class NoDataError(RuntimeError):

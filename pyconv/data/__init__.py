@@ -12,6 +12,7 @@ from pyconv.data.collate import default_collate
 from pyconv.data.dataset import ConcatDataset, Dataset, Subset, TensorDataset, random_split
 from pyconv.data.digits import Digits
 from pyconv.data.loader import DataLoader
+from pyconv.data.preprocessing import Preprocessing
 
-__all__ = ["ConcatDataset", "DataLoader", "Dataset", "Digits", "Subset", "TensorDataset", "default_collate",
+__all__ = ["ConcatDataset", "DataLoader", "Dataset", "Digits", "Preprocessing", "Subset", "TensorDataset", "default_collate",
            "random_split", "transforms"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def need_pillow(what: str) -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError(f"{what} needs Pillow: pip install \"pyconv[demo]\"") from None
+        raise ImportError(f"{what} needs Pillow: pip install \"pyconv[image]\"") from None
     return Image
 
 
@@ -26,9 +27,21 @@ def read_gray(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
     """A PNG or JPEG file as grey values: float32 in 0..1, shape (H, W), turned upright as its EXIF data says.
 
     Grey, colour, palette, transparent and 16-bit pictures. What is transparent becomes the opposite of what is
-    drawn: white around dark strokes, black around bright ones. Raises FileNotFoundError, IsADirectoryError, and
-    ValueError for what is not such a picture, is damaged, or has more than ``max_pixels``.
+    drawn: white around dark strokes, black around bright ones. Errors as for `read_image`.
     """
+    return _read(path, max_pixels, _gray)
+
+
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Any:
+    """A PNG or JPEG file as Pillow's image in mode RGB or L, turned upright; what is transparent becomes white.
+
+    Raises FileNotFoundError, IsADirectoryError, and ValueError for what is not such a picture, is damaged, or has more than
+    ``max_pixels``; ImportError without Pillow.
+    """
+    return _read(path, max_pixels, _color)
+
+
+def _read(path: str | os.PathLike[str], max_pixels: int, convert: Callable[[Any], Any]) -> Any:
     image_module = need_pillow("reading pictures")
     from PIL import ImageOps, UnidentifiedImageError
 
@@ -49,9 +62,19 @@ def read_gray(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> np.
                 f"{name} is too large a picture: {width}x{height} pixels, expected at most {max_pixels:,}")
         try:
             image.load()
-            return _gray(ImageOps.exif_transpose(image))
+            return convert(ImageOps.exif_transpose(image))
         except (OSError, SyntaxError, ValueError, IndexError) as error:
             raise ValueError(f"{name} is a damaged picture: {error}") from None
+
+
+def _color(image: Any) -> Any:
+    if image.mode.startswith("I") or image.mode == "F":
+        return need_pillow("reading pictures").fromarray((_gray(image) * 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = need_pillow("reading pictures").new("RGBA", image.size, "white")
+        return need_pillow("reading pictures").alpha_composite(white, image).convert("RGB")
+    return image if image.mode == "L" else image.convert("RGB")
 
 
 def _gray(image: Any) -> np.ndarray:

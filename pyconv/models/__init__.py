@@ -13,6 +13,7 @@ from pyconv.models.hourglass import *
 from pyconv.models.lenet import *
 from pyconv.models.lenet_1998 import *
 from pyconv.models.perceptron import *
+from pyconv.models.preprocessing import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.resnet import *
@@ -23,6 +24,7 @@ from pyconv.models.transfer import *
 from pyconv.models.unet import *
 from pyconv.models.vdsr import *
 from pyconv.models.vgg import *
+from pyconv.models.weights import *
 from pyconv.models.yolov1 import *
 from pyconv.models.yolov3 import *
 from pyconv.models.zfnet import *

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pyconv import io, nn
+from pyconv import nn
+from pyconv.models.keymaps import fit, load_fitted
+from pyconv.models.preprocessing import preprocessing_of
 from pyconv.models.transfer import with_new_head
+from pyconv.models.weights import read_state
 
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
 
@@ -36,14 +39,14 @@ def list_models() -> list[str]:
 
 def create_model(name: str, *, num_classes: int | None = None, in_channels: int | None = None,
                  weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
-    """Build a network.
+    """Build a network; where it is known, ``preprocessing`` says what images it wants (`pyconv.data.Preprocessing`).
 
     Args:
         name: one of `list_models`.
         num_classes, in_channels: None takes the network's own default.
-        weights: path of a file that `pyconv.io.load` reads; its names and shapes have to fit exactly. But where
-            ``num_classes`` is given and the file has another number, what depends on it is new (the last layer, as a
-            rule), and a warning names it.
+        weights: path of a file that `pyconv.io.load` reads. Names from elsewhere are brought to the network's first
+            (`pyconv.models.load_weights`); then names and shapes have to fit exactly. But where ``num_classes`` is given
+            and the file has another number, what depends on it is new (the last layer, as a rule), and a warning names it.
         options: what else the network's factory takes, such as ``activation="tanh"``.
 
     Raises:
@@ -64,8 +67,12 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
         options["in_channels"] = in_channels
     model = _factories[name](**options)
     if weights is not None:
-        state: Mapping[str, Any] = io.load(weights)
+        fitted = fit(model, read_state(model, weights))
         if num_classes is not None:
-            state = with_new_head(_factories[name], options, model, state, os.path.basename(os.fspath(weights)))
-        model.load_state_dict(state)
+            state = with_new_head(_factories[name], options, model, fitted.state, os.path.basename(os.fspath(weights)))
+            fitted = fitted._replace(state=dict(state))
+        load_fitted(model, fitted)
+    wanted = preprocessing_of(name, weights)
+    if wanted is not None and wanted.shape[0] == model.input_size[0]:
+        model.preprocessing = wanted
     return model

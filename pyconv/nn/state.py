@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pyconv.device import chosen
-from pyconv.errors import StateDictError
+from pyconv.nn import state_report
 from pyconv.nn.parameter import Parameter
 from pyconv.pending import settle
 from pyconv.tensor import FLOATS, Tensor
@@ -148,28 +148,18 @@ def load(root: Module, state_dict: Any, strict: bool, assign: bool) -> Incompati
         if name not in state_dict and attribute not in module._optional_state
     ]
     unexpected = [name for name in state_dict if name not in targets]
-    problems = []
-    if strict and missing:
-        problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
-    if strict and unexpected:
-        problems.append(f"Unexpected key(s) in state_dict: {_quoted(unexpected)}.")
+    mismatched: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     for name, (module, attribute) in targets.items():
         if name in state_dict:
             arrays[name], problem = _fit(name, state_dict[name], getattr(module, attribute), assign)
-            problems += [problem] if problem else []
-    if problems:
-        raise StateDictError(
-            f"Error(s) in loading state_dict for {type(root).__name__}:\n\t" + "\n\t".join(problems)
-        )
+            mismatched |= {name: problem} if problem else {}
+    if mismatched or (strict and (missing or unexpected)):
+        raise state_report.error(type(root).__name__, missing if strict else [], unexpected if strict else [], mismatched)
     for name, array in arrays.items():
         module, attribute = targets[name]
         _store(module, attribute, state_dict[name], array, assign)
     return IncompatibleKeys(missing, unexpected)
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _fit(name: str, value: Any, target: Tensor, assign: bool) -> tuple[np.ndarray | None, str | None]:

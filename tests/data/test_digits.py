@@ -48,7 +48,7 @@ def test_a_size_below_8():
 
 @pytest.mark.parametrize(("module", "match"), [
     ("sklearn.datasets", r'scikit-learn: pip install "pyconv\[demo\]"'),
-    ("PIL", r'Pillow: pip install "pyconv\[demo\]"'),
+    ("PIL", r'Pillow: pip install "pyconv\[image\]"'),
 ])
 def test_without_the_extra(monkeypatch, module, match):
     monkeypatch.setitem(sys.modules, module, None)

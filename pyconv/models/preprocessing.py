@@ -1,0 +1,76 @@
+"""What images the networks want: a table by name, as their published weights were trained.
+
+============================================  ========================================================================
+Network                                       Input
+============================================  ========================================================================
+torchvision's of ImageNet                     RGB 0 to 1, less its mean, over its deviation; 256 on the shorter side, of
+                                              which the middle 224; inception_v3 342 and 299
+inception_v4 (timm)                           RGB -1 to 1, bicubic, 341 and 299
+torchvision's of COCO and VOC                 RGB 0 to 1, which detectors normalise themselves; segmentation as ImageNet, 520
+CIFAR's                                       RGB 0 to 1 as ImageNet, 32x32
+alexnet2012, zfnet, googlenet2014, fcn32s ... Caffe: BGR 0 to 255 less a mean; 256x256, of which the middle 227 or 224
+YOLO                                          RGB 0 to 1, the whole picture in a square of 416 with grey around it; YOLO 1
+                                              squeezed to 448x448
+srcnn, vdsr                                   luma 0 to 1, of a picture already enlarged; carn RGB 0 to 1, not enlarged
+============================================  ========================================================================
+
+A .caffemodel for a network that has torchvision's names (VGG) wants Caffe's input all the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+
+from pyconv import io
+from pyconv.data.preprocessing import Preprocessing
+
+__all__ = ["preprocessing_of"]
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_IMAGENET = Preprocessing(mean=_MEAN, std=_STD, resize=256, crop=224)
+_HALF = Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize=341, crop=299, interpolation="bicubic")
+_CAFFE = Preprocessing("BGR", 255, mean=(104.0, 117.0, 123.0), resize=256, mode="exact", crop=224)
+_PLAIN = Preprocessing()
+
+_TABLE: tuple[tuple[str, Preprocessing], ...] = (
+    (r"(resnet\d+|preact\w+)_cifar", Preprocessing(mean=_MEAN, std=_STD, resize=32, mode="exact")),
+    (r"(fasterrcnn|maskrcnn|keypointrcnn)_.*", _PLAIN),
+    (r"fcn_resnet\d+", Preprocessing(mean=_MEAN, std=_STD, resize=520)),
+    (r"fcn\d+s", Preprocessing("BGR", 255, mean=(104.00699, 116.66877, 122.67892))),
+    (r"inception_v3", dataclasses.replace(_IMAGENET, resize=342, crop=299)),
+    (r"inception_v4", _HALF),
+    (r"alexnet2012", dataclasses.replace(_CAFFE, crop=227)),
+    (r"zfnet|googlenet2014", _CAFFE),
+    (r"alexnet|vgg\d+(_bn)?|(wide_)?resnet\d+(_2)?|resnext\d+_\d+x\d+d|densenet\d{3}|googlenet", _IMAGENET),
+    (r"yolov1.*", Preprocessing(resize=448, mode="exact")),
+    (r"yolov[23].*", Preprocessing(resize=416, mode="letterbox")),
+    (r"srcnn.*|vdsr.*", Preprocessing("Y", 1, mean=(0.0,), std=(1.0,))),
+    (r"carn.*", _PLAIN),
+)
+
+
+def preprocessing_of(name: str, weights: str | os.PathLike[str] | None = None) -> Preprocessing | None:
+    """What images the network called ``name`` wants; None where nobody trained it on a known preparation.
+
+    What a safetensors file of ``weights`` says itself goes before the table (`pyconv.io.save` with ``metadata``), and a
+    .caffemodel means Caffe's preparation. Raises ValueError for metadata that is damaged, OSError as `open`.
+
+    >>> from pyconv.models import preprocessing_of
+    >>> found = preprocessing_of("vgg16")
+    >>> found.channels, found.resize, found.crop
+    ('RGB', 256, 224)
+    >>> preprocessing_of("alexnet2012").channels
+    'BGR'
+    """
+    found = next((value for pattern, value in _TABLE if re.fullmatch(pattern, name)), None)
+    if weights is None:
+        return found
+    kind = io.recognise(weights)
+    if kind == "safetensors":
+        text = io.safetensors_metadata(weights).get("preprocessing")
+        return found if text is None else Preprocessing.from_json(text)
+    if kind == "caffemodel" and found is not None and found.scale == 1:
+        return dataclasses.replace(_CAFFE, mean=(103.939, 116.779, 123.68), mode="short", crop=found.crop)
+    return found
