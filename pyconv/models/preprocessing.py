@@ -35,7 +35,7 @@ _CAFFE = Preprocessing("BGR", 255, mean=(104.0, 117.0, 123.0), resize=256, mode=
 _PLAIN = Preprocessing()
 
 _TABLE: tuple[tuple[str, Preprocessing], ...] = (
-    (r"(resnet\d+|preact\w+)_cifar", Preprocessing(mean=_MEAN, std=_STD, resize=32, mode="exact")),
+    (r"resnet\d+_cifar", Preprocessing(mean=_MEAN, std=_STD, resize=32, mode="exact")),
     (r"(fasterrcnn|maskrcnn|keypointrcnn)_.*", _PLAIN),
     (r"fcn_resnet\d+", Preprocessing(mean=_MEAN, std=_STD, resize=520)),
     (r"fcn\d+s", Preprocessing("BGR", 255, mean=(104.00699, 116.66877, 122.67892))),
@@ -43,7 +43,7 @@ _TABLE: tuple[tuple[str, Preprocessing], ...] = (
     (r"inception_v4", _HALF),
     (r"alexnet2012", dataclasses.replace(_CAFFE, crop=227)),
     (r"zfnet|googlenet2014", _CAFFE),
-    (r"alexnet|vgg\d+(_bn)?|(wide_)?resnet\d+(_2)?|resnext\d+_\d+x\d+d|densenet\d{3}|googlenet", _IMAGENET),
+    (r"alexnet|vgg\d+(_bn)?|resnet(18|34|50|101|152)|resnext(50|101)_\w+|densenet(121|161|169|201)|googlenet", _IMAGENET),
     (r"yolov1.*", Preprocessing(resize=448, mode="exact")),
     (r"yolov[23].*", Preprocessing(resize=416, mode="letterbox")),
     (r"srcnn.*|vdsr.*", Preprocessing("Y", 1, mean=(0.0,), std=(1.0,))),
