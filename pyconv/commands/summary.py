@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="slide: a chain of layers as lectures print it, weights and multiply-adds, output first")
     parser.add_argument("--rounding", choices=("slide", "floor", "nearest"), default="slide",
                         help="of the style slide (default: down, but in a lecture's own table as that lecture does)")
+    parser.add_argument("--picture", metavar="FILE", help="also draw the network: FILE ends in .svg, or .png (needs matplotlib)")
 
 
 def _size(text: str) -> int:
@@ -57,6 +58,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             raise UserError(f"{name}: {error}") from None
         raise UserError(f"{name} does not fit that input size: {error}") from None
     args.text = str(found)
+    if args.picture:
+        found.title = name
+        found.save_picture(args.picture)
+        args.text += f"\npicture: {args.picture}"
     return {"name": name, **found.to_dict()}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
 
-from pyconv.nn import summary_slide, summary_table
+from pyconv.nn import graph, picture, picture_png, summary_slide, summary_table
 from pyconv.nn.arguments import whole
 from pyconv.nn.module import Module
 from pyconv.nn.state import float_dtype
@@ -30,6 +31,7 @@ class Summary:
         model = watch.model
         every = {id(p): p for p in model.parameters()}.values()
         self.name = type(model).__name__
+        self.title = self.name  # of the picture
         self.input_size = input_size
         self.rows = watch.all_rows()
         self.total_parameters = sum(map(count, every))
@@ -62,6 +64,38 @@ class Summary:
     def to_json(self) -> str:
         """`to_dict` as JSON."""
         return json.dumps(self.to_dict(), indent=2)
+
+    def picture(self) -> picture.Picture:
+        """The network's picture, placed on a canvas."""
+        size = summary_table.shape_text(self.input_size).replace("x", "×")
+        note = (f"input {size}  ·  {self.total_parameters:,} parameters  ·  {self.total_macs:,} multiply-adds  ·  "
+                f"{summary_table.bytes_text(self.total_activation_bytes)} of activations")
+        return picture.layout(graph.blocks(self._watch), self.title, note)
+
+    def to_svg(self) -> str:
+        """The network's picture as an SVG document: slabs as high and deep as their maps, as thick as they have channels (square
+        roots and logarithms of them), the layers' names and output sizes; equal blocks in a row are one, with their number,
+        and what skips blocks goes over their heads.
+
+        >>> from pyconv import nn
+        >>> print(summary(nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU()), (1, 1, 32, 32)).to_svg()[:47])
+        <svg xmlns="http://www.w3.org/2000/svg" width="
+        """
+        return picture.svg(self.picture())
+
+    def save_picture(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture to a file whose name ends in .svg, or in .png (which needs matplotlib, the extra ``plot``).
+
+        Raises ValueError for another ending, OSError as `open` does.
+        """
+        name = os.fspath(path)
+        if name.lower().endswith(".svg"):
+            with open(name, "w", encoding="utf-8") as file:
+                file.write(self.to_svg())
+        elif name.lower().endswith(".png"):
+            picture_png.save_png(self.picture(), name)
+        else:
+            raise ValueError(f"[save_picture] path is {name!r}, expected one that ends in .svg or .png")
 
     def __str__(self) -> str:
         return summary_slide.text(self, self._watch) if self.style == "slide" else summary_table.text(self)
