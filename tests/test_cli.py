@@ -252,6 +252,11 @@ def test_summary(tmp_path):
     assert found["layers"] == [{"path": "", "type": "LeNet5", "output_shape": [3, 7], "parameters": 61706 - 3 * 85,
                                 "macs": 3 * (416520 - 3 * 84), "receptive_field": [32, 32],
                                 "activation_bytes": found["total_activation_bytes"]}]
+    for name in ("lenet.svg", "lenet.PNG"):
+        assert pyconv("summary", "lenet5", "--picture", name, cwd=tmp_path).stdout.endswith(f"picture: {name}\n")
+    assert "<title>lenet5</title>" in (tmp_path / "lenet.svg").read_text()
+    with Image.open(tmp_path / "lenet.PNG") as image:
+        assert image.width > 800
     args = ("summary", "lenet5", "--style", "slide", "--rounding", "nearest")
     assert re.search(r"^851 +FC 10 +840$", pyconv(*args, cwd=tmp_path).stdout, re.M) is None
     assert re.search(r"^840 +FC 10 +840$", pyconv(*args, cwd=tmp_path).stdout, re.M)
@@ -330,6 +335,8 @@ def test_doctor(tmp_path):
     (("summary", "lenet5", "--input-size", "0", "32", "32"), r"--input-size"),
     (("summary", "lenet5", "--depth", "-1"), r"argument --depth: -1 is not at least 0"),
     (("summary", "carn", "--style", "slide"), r"carn: \[summary\] style is 'slide', for networks that are a chain"),
+    (("summary", "lenet5", "--picture", "x.gif"), r"path is 'x.gif', expected one that ends in .svg or .png"),
+    (("summary", "lenet5", "--picture", "none/x.svg"), r"none/x.svg: no such file"),
     (("summary", "srcnn", "--num-classes", "3"), r"srcnn has no number of classes to choose"),
     (("bench",), r"one of the arguments --layer --model is required"),
     (("bench", "--layer", "1,2,3,4"), r"argument --layer: 1,2,3,4 has 4 numbers, expected the five of N,C,H,W,K"),

@@ -17,6 +17,7 @@ from pyconv.tensor import Tensor
 
 #: More blocks than this are no picture any more: then blocks are what has the first so many parts of its path in common.
 MOST = 40
+_CONTAINERS = (Sequential, ModuleList, ModuleDict)
 _SHORT = {"Batch Norm": "BN", "Instance Norm": "IN", "Group Norm": "GN", "Layer Norm": "LN", "Local Response Norm": "LRN"}
 
 
@@ -50,7 +51,7 @@ def _repeated(watch: Watch) -> set[Call]:
     """Calls of modules with layers inside, of kinds of which there are several."""
     inner = {call.parent for call in watch.calls}
     whole = [call for call in watch.calls if call in inner and call.depth > 0
-             and not isinstance(call.module, (Sequential, ModuleList, ModuleDict))]
+             and not isinstance(call.module, _CONTAINERS)]
     kinds = Counter(type(call.module) for call in whole)
     return {call for call in whole if kinds[type(call.module)] > 1}
 
@@ -121,7 +122,9 @@ class _Builder:
             return frozenset([self.add(Block("join", sign, path, tuple(step.outputs[0].shape[1:]), set(read)))])
         if name is None or name.kind == "norm":
             return read
-        return frozenset([self.add(Block(name.kind, name.title, path, tuple(step.outputs[0].shape[1:]), set(read)))])
+        groups = step.ctx.attrs.get("groups", 1)
+        suffixes = [] if groups == 1 else [f"{groups} groups"]
+        return frozenset([self.add(Block(name.kind, name.title, path, tuple(step.outputs[0].shape[1:]), set(read), suffixes))])
 
     def name(self, block: Block) -> None:
         """A block's output shape and words: those of its only layer, if there is no other."""
@@ -133,20 +136,20 @@ class _Builder:
             words = [SUFFIXES.get(step.op.name) for step in steps]
             block.suffixes[:0] = [_SHORT.get(word, word) for word in words if word]
             return
-        parents = [call for call, other in self.open.items() if other is block and not isinstance(call, str)]
-        children = [type(c.module).__name__.lstrip("_") for c in self.watch.calls if c.parent in parents]
-        if len(children) > 1 and len(set(children)) == 1 and children[0] not in ("Sequential", "Conv2d"):
-            block.title = f"{len(children)} × {children[0]}"
-        block.inner = _inside(steps, [n.title for n in layers])
+        module = self.watch.model.get_submodule(block.path)
+        if isinstance(module, _CONTAINERS):
+            block.title = block.path.rpartition(".")[2]
+        block.inner = _inside(steps, [n.title for n in layers], [type(m) for m in module.children()])
 
 
-def _inside(steps: list[Step], titles: list[str]) -> str:
-    """A few words on a block of several layers: "3x3, 3x3, skip"."""
+def _inside(steps: list[Step], titles: list[str], children: list[type]) -> str:
+    """A few words on a block of several layers: "3x3, 3x3, skip", "6 × DenseLayer"."""
     joined = any(step.op.name == "add" and sum(isinstance(x, Tensor) and x.shape == step.outputs[0].shape
                                                for x in step.inputs) == 2 for step in steps)
     words = [title.removeprefix("Conv ").removesuffix("s1") for title in titles]
     if len(words) > 5:
-        words = [f"{len(words)} layers"]
+        alike = len(children) > 1 and len(set(children)) == 1 and children[0] not in _CONTAINERS
+        words = [f"{len(children)} × {children[0].__name__.lstrip('_')}" if alike else f"{len(words)} layers"]
     return ", ".join([*words, "skip"] if joined else words)
 
 

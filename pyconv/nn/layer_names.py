@@ -29,7 +29,7 @@ class Name(NamedTuple):
 
 
 def named(step: Step) -> Name | None:
-    """The name of an operation that is a layer of its own; None for the others."""
+    """The name of an operation that is a layer of its own; None for the others, and for pooling to the size that is there."""
     op, attrs, out = step.op.name, step.ctx.attrs, step.outputs[0].shape
     if op in ("conv", "conv_transpose"):
         taps = step.inputs[1].shape[2:]
@@ -45,6 +45,8 @@ def named(step: Step) -> Name | None:
     if op in ("max_pool", "avg_pool", "lp_pool"):
         return Name("pool", f"{op.split('_')[0].title()} Pool {_by(attrs['window'])}s{_same(attrs['stride'])}", None)
     if op in ("adaptive_avg_pool", "adaptive_max_pool"):
+        if out == step.inputs[0].shape:
+            return None
         return Name("pool", f"{op.split('_')[1].title()} Pool to {_by(attrs['output_size'])}", None)
     if op == "mean" and len(out) < len(step.inputs[0].shape):
         return Name("pool", "Global Avg Pool", None)
