@@ -6,6 +6,7 @@ from pyconv.models.carn import *
 from pyconv.models.darknet import *
 from pyconv.models.densenet import *
 from pyconv.models.encoder_decoder import *
+from pyconv.models.fast_rcnn import *
 from pyconv.models.fcn import *
 from pyconv.models.fcn_detector import *
 from pyconv.models.fcn_resnet import *
