@@ -10,7 +10,11 @@ from pyconv.models.fast_rcnn import *
 from pyconv.models.fcn import *
 from pyconv.models.fcn_detector import *
 from pyconv.models.fcn_resnet import *
+from pyconv.models.googlenet import *
+from pyconv.models.googlenet2014 import *
 from pyconv.models.hourglass import *
+from pyconv.models.inception_v3 import *
+from pyconv.models.inception_v4 import *
 from pyconv.models.lenet import *
 from pyconv.models.lenet_1998 import *
 from pyconv.models.perceptron import *

@@ -42,7 +42,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
     else:
-        array = _from_python(data)
+        array = _from_python(data, dtype)
     wanted = array.dtype if dtype is None else dtype_of(dtype, "tensor")
     if dtype is None:
         dtype_of(wanted, "tensor")
@@ -51,7 +51,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     return finish(core.cast(array, wanted, True), wanted, "tensor", requires_grad)
 
 
-def _from_python(data: Any) -> np.ndarray:
+def _from_python(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, (list, tuple)) and any(isinstance(v, Tensor) for v in data):
         data = [v.tolist() if isinstance(v, Tensor) else v for v in data]
     try:
@@ -59,8 +59,8 @@ def _from_python(data: Any) -> np.ndarray:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"[tensor] data is no rectangular array of numbers: {error}") from None
     if array.dtype.kind == "f":
-        # Numbers of Python; arrays inside a list keep their type, as they do in torch.
-        return array if _holds_arrays(data) else array.astype(np.float32)
+        # Numbers of Python, rounded once, to what is wanted; arrays inside a list keep their type, as they do in torch.
+        return array if dtype is not None or _holds_arrays(data) else array.astype(np.float32)
     if array.dtype.kind not in "iub" or array.dtype == np.uint64:
         raise TypeError(f"[tensor] data is {type(data).__name__} of {array.dtype}, expected numbers that fit a dtype "
                         "of pyconv")

@@ -11,12 +11,19 @@ from pyconv import models
 from pyconv.nn import functional as F
 
 
-@pytest.mark.parametrize("name", [
-    "densenet121", *(pytest.param(f"densenet{n}", marks=pytest.mark.full) for n in (169, 201, 161))])
+def test_small_network_same_as_torch(torch):
+    torch.manual_seed(0)
+    options = {"growth_rate": 8, "block_config": (2, 1, 3, 1), "num_init_features": 12, "bn_size": 3, "num_classes": 9}
+    theirs = torchvision().models.DenseNet(**options)
+    same_as_torch(models.DenseNet(**options), theirs, draw(2, 3, 64, 64), 9, double=True)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["densenet121", "densenet169", "densenet201", "densenet161"])
 def test_same_as_torch(name, torch):
     torch.manual_seed(0)
     theirs = getattr(torchvision().models, name)(num_classes=9)
-    same_as_torch(models.create_model(name, num_classes=9), theirs, draw(3, 3, 32, 32), 9, double=True)
+    same_as_torch(models.create_model(name, num_classes=9), theirs, draw(3, 3, 64, 64), 9, double=True)
 
 
 def torch_cifar(torch, depth, growth, bc):
@@ -58,12 +65,12 @@ def torch_cifar(torch, depth, growth, bc):
     return Net()
 
 
-@pytest.mark.parametrize(("name", "arguments"), [
-    ("densenet40_12_cifar", (40, 12, False)), ("densenet100_12_bc_cifar", (100, 12, True)),
-    pytest.param("densenet190_40_bc_cifar", (190, 40, True), marks=pytest.mark.full)])
-def test_cifar_same_as_torch(name, arguments, torch):
+@pytest.mark.parametrize("arguments", [
+    (13, 8, False), (22, 8, True),
+    *(pytest.param(full, marks=pytest.mark.full) for full in ((40, 12, False), (100, 12, True), (190, 40, True)))])
+def test_cifar_same_as_torch(arguments, torch):
     torch.manual_seed(0)
-    same_as_torch(models.create_model(name), torch_cifar(torch, *arguments), draw(3, 3, 8, 8), 10, double=True)
+    same_as_torch(models.DenseNetCifar(*arguments), torch_cifar(torch, *arguments), draw(3, 3, 8, 8), 10, double=True)
 
 
 @pytest.mark.parametrize(("make", "size"), [

@@ -118,6 +118,7 @@ def test_tensor_copies_and_from_numpy_shares():
     assert shared[0].item() == 1
     assert pc.tensor(copied, requires_grad=True).requires_grad
     assert pc.tensor([pc.tensor(1.0), pc.tensor(2.0)]).tolist() == [1, 2]
+    assert pc.tensor([0.1], dtype=pc.float64).tolist() == [0.1]  # rounded once, to what is wanted
 
 
 def test_meta_tensors():
