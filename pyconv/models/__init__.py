@@ -17,6 +17,7 @@ from pyconv.models.inception_v3 import *
 from pyconv.models.inception_v4 import *
 from pyconv.models.lenet import *
 from pyconv.models.lenet_1998 import *
+from pyconv.models.neocognitron import *
 from pyconv.models.perceptron import *
 from pyconv.models.preprocessing import *
 from pyconv.models.registry import create_model as create_model
