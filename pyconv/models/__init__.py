@@ -7,6 +7,7 @@ from pyconv.models.darknet import *
 from pyconv.models.densenet import *
 from pyconv.models.encoder_decoder import *
 from pyconv.models.fast_rcnn import *
+from pyconv.models.faster_rcnn import *
 from pyconv.models.fcn import *
 from pyconv.models.fcn_detector import *
 from pyconv.models.fcn_resnet import *
@@ -15,8 +16,10 @@ from pyconv.models.googlenet2014 import *
 from pyconv.models.hourglass import *
 from pyconv.models.inception_v3 import *
 from pyconv.models.inception_v4 import *
+from pyconv.models.keypoint_rcnn import *
 from pyconv.models.lenet import *
 from pyconv.models.lenet_1998 import *
+from pyconv.models.mask_rcnn import *
 from pyconv.models.neocognitron import *
 from pyconv.models.perceptron import *
 from pyconv.models.preprocessing import *

@@ -36,7 +36,7 @@ _PLAIN = Preprocessing()
 
 _TABLE: tuple[tuple[str, Preprocessing], ...] = (
     (r"resnet\d+_cifar", Preprocessing(mean=_MEAN, std=_STD, resize=32, mode="exact")),
-    (r"(fasterrcnn|maskrcnn|keypointrcnn)_.*", _PLAIN),
+    (r"(faster_|mask_|keypoint_)rcnn|(faster|mask|keypoint)rcnn_.*", _PLAIN),
     (r"fcn_resnet\d+", Preprocessing(mean=_MEAN, std=_STD, resize=520)),
     (r"fcn\d+s", Preprocessing("BGR", 255, mean=(104.00699, 116.66877, 122.67892))),
     (r"inception_v3", dataclasses.replace(_IMAGENET, resize=342, crop=299)),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyconv.errors import ShapeError
+from pyconv.models.detection.selection import select
 from pyconv.models.detection.targets import centred, check_targets
 from pyconv.nn import functional as F
 from pyconv.ops import elementwise as e
@@ -66,6 +67,27 @@ class YOLOHead:
             sizes = e.exp(numbers[..., 2:]) * grid[:, 2:]
             found.append(box_convert(np.concatenate([middle, sizes], -1), "cxcywh", "xyxy"))
         return found
+
+    def detect(self, outputs: Any, score_threshold: float = 0.5, nms_threshold: float = 0.45,
+               limit: int = 100) -> list[dict[str, Any]]:
+        """The objects in each of N images, from what the network returned (in evaluation) for them.
+
+        A box's score for a class is the probability that there is an object times that of the class.
+
+        Args:
+            score_threshold: scores of an object are higher.
+            nms_threshold: overlap (IoU) with a better box of the same class that removes one.
+            limit: objects per image, at most.
+
+        Returns:
+            Per image ``boxes`` (K, 4), two corners in pixels, ``labels`` (K,) from 0, ``scores`` (K,), the best first.
+        """
+        boxes = np.concatenate(self.boxes(outputs), 1)
+        logits = np.concatenate([rows.detach().array[..., 4:] for rows in self._rows(outputs)], 1)
+        chances = e.sigmoid(logits)
+        size = tuple(n * self.strides[0] for n in outputs[0].shape[2:])
+        return [select(box, chance[:, 1:] * chance[:, :1], size, score_threshold, nms_threshold, limit)
+                for box, chance in zip(boxes, chances, strict=True)]
 
     def loss(self, outputs: Any, targets: Any) -> dict[str, Any]:
         """The three terms of the loss, whose sum is minimised, per image of the batch.

@@ -27,6 +27,7 @@ import numpy as np
 from pyconv import nn
 from pyconv.errors import ShapeError
 from pyconv.models.darknet import DarknetConv
+from pyconv.models.detection.selection import select
 from pyconv.models.detection.targets import centred, check_targets
 from pyconv.models.registry import register
 from pyconv.nn import functional as F
@@ -150,6 +151,27 @@ class YOLOv1(nn.Module):
             "loss_confidence": F.mse_loss(confidences, Tensor(wanted), reduction="sum", weight=Tensor(weight)) / images,
             "loss_classes": F.mse_loss(classes[image, cell], Tensor(one_hot), reduction="sum") / images,
         }
+
+    def detect(self, outputs: Any, score_threshold: float = 0.2, nms_threshold: float = 0.4,
+               limit: int = 100) -> list[dict[str, Any]]:
+        """The objects in each of N images, from what the network returned (in evaluation) for them.
+
+        A box's score for a class is its confidence times the cell's probability of the class.
+
+        Args:
+            score_threshold: scores of an object are higher.
+            nms_threshold: overlap (IoU) with a better box of the same class that removes one.
+            limit: objects per image, at most.
+
+        Returns:
+            Per image ``boxes`` (K, 4), two corners in pixels, ``labels`` (K,) from 0, ``scores`` (K,), the best first.
+        """
+        classes, confidences, boxes = (part.detach().array for part in self._split(outputs))
+        numbers = boxes.reshape(len(boxes), -1, self.boxes, 4)
+        corners = self._corners(numbers, np.arange(self.side**2)[:, None]) * np.float32(self.input_size[1])
+        scores = confidences[..., None] * classes[:, :, None]
+        return [select(box.reshape(-1, 4).astype(scores.dtype), score.reshape(-1, self.num_classes), self.input_size[1:],
+                       score_threshold, nms_threshold, limit) for box, score in zip(corners, scores, strict=True)]
 
     def _responsible(self, boxes: np.ndarray, cell: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of (K, boxes, 4) predictions of K cells with one true box each: which one stands for it, and its IoU."""

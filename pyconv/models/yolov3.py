@@ -69,6 +69,11 @@ class _YOLO(nn.Module):
         """`YOLOHead.loss` of what the network returned: ``loss_box``, ``loss_objectness`` and ``loss_classes``."""
         return self.head.loss(outputs, targets)
 
+    def detect(self, outputs: Any, score_threshold: float = 0.5, nms_threshold: float = 0.45,
+               limit: int = 100) -> list[dict[str, Any]]:
+        """`YOLOHead.detect` of what the network returned: per image ``boxes``, ``labels`` and ``scores``."""
+        return self.head.detect(outputs, score_threshold, nms_threshold, limit)
+
 
 class _Head(nn.Module):
     """One scale: five convolutions in turn 1x1 and 3x3, whose result the next scale takes, one more, and the output."""

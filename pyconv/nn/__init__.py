@@ -37,6 +37,7 @@ from pyconv.nn.conv import Conv1d, Conv2d, Conv3d
 from pyconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from pyconv.nn.distance import CosineSimilarity, PairwiseDistance
 from pyconv.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from pyconv.nn.frozen_norm import FrozenBatchNorm2d
 from pyconv.nn.group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, RMSNorm
 from pyconv.nn.linear import Linear
 from pyconv.nn.local import LocallyConnected1d, LocallyConnected2d
@@ -137,6 +138,7 @@ __all__ = [
     "Dropout3d",
     "Flatten",
     "Fold",
+    "FrozenBatchNorm2d",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",

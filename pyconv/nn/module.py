@@ -38,6 +38,8 @@ class Module:
     _frozen = False  # stays in evaluation mode
     #: State names that an old or foreign file may lack without being incomplete.
     _optional_state: tuple[str, ...] = ()
+    #: State names that such a file may have although the module has no use for them.
+    _superfluous_state: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         set_plain = super().__setattr__

@@ -147,7 +147,9 @@ def load(root: Module, state_dict: Any, strict: bool, assign: bool) -> Incompati
         for name, (module, attribute) in targets.items()
         if name not in state_dict and attribute not in module._optional_state
     ]
-    unexpected = [name for name in state_dict if name not in targets]
+    superfluous = {f"{path}.{name}" if path else name
+                   for path, module in root.named_modules(remove_duplicate=False) for name in module._superfluous_state}
+    unexpected = [name for name in state_dict if name not in targets and name not in superfluous]
     mismatched: dict[str, str] = {}
     arrays: dict[str, Any] = {}
     for name, (module, attribute) in targets.items():

@@ -145,6 +145,26 @@ def test_images_without_objects():
     assert np.isfinite(outputs.grad.numpy()).all()
 
 
+def test_detections():
+    with pyconv.device("meta"):
+        model = models.YOLOv1(num_classes=3, image_size=128)
+    grid = np.zeros((2, 2, 2, 13), np.float32)
+    # Cell (row 1, column 0) of the second image: two boxes over one another, and a third in its right neighbour.
+    grid[1, 1, 0] = [0.1, 0.9, 0.3, 0.5, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.6, 0.5]
+    grid[1, 1, 1] = [1, 0, 0, 0.25, 0, 0.5, 0.5, 1, 1, 0, 0, 0, 0]
+    nothing, found = model.detect(pyconv.from_numpy(grid), score_threshold=0.2, nms_threshold=0.4)
+    assert nothing["boxes"].shape == (0, 4)
+    assert nothing["labels"].shape == nothing["scores"].shape == (0,)
+    assert found["labels"].tolist() == [1, 2, 0]
+    np.testing.assert_allclose(found["scores"].numpy(), [0.9, 0.3, 0.25], rtol=1e-6)
+    # Centre (32, 96), size (0.36, 0.25) * 128; centre (96, 96), the whole image's size, cut at its borders.
+    first = [32 - 23.04, 96 - 16, 32 + 23.04, 96 + 16]
+    np.testing.assert_allclose(found["boxes"].numpy(), [first, first, [32, 32, 128, 128]], rtol=1e-6)
+    both = model.detect(pyconv.from_numpy(grid), score_threshold=0.2, nms_threshold=0.95)[1]
+    assert both["labels"].tolist() == [1, 1, 2, 0]
+    assert len(model.detect(pyconv.from_numpy(grid), limit=1)[1]["boxes"]) == 1
+
+
 @pytest.mark.parametrize(("name", "size"), [("yolov1", 64), ("yolov1_darknet", 128)])
 def test_a_step_lowers_the_loss(name, size):
     pyconv.manual_seed(0)

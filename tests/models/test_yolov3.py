@@ -150,6 +150,25 @@ def test_boxes_are_those_of_the_loops():
             np.testing.assert_allclose(found[scale][n, at], [x - w / 2, y - h / 2, x + w / 2, y + h / 2], rtol=1e-6)
 
 
+def test_detections():
+    head = small_head()
+    outputs = [np.full((2, 16, 2, 3), -20, np.float32), np.full((2, 24, 4, 6), -20, np.float32)]
+    logit = np.float32(np.log(0.8 / 0.2))
+    outputs[0][1, 8:16, 1, 2] = [0, 0, 0, 0, 20, 20, logit, -20]  # anchor 70x50 around (80, 48): reaches outside
+    outputs[1][1, :8, 2, 1] = [0, 0, np.log(2), 0, logit, -20, -20, 20]  # 16x8 around (24, 40)
+    outputs[1][1, 8:16, 2, 1] = [0, 0, np.log(16 / 12), np.log(9 / 30), 20, -20, -20, 0]  # 16x9 there: IoU 8/9
+    nothing, found = head.detect([pyconv.from_numpy(m) for m in outputs], score_threshold=0.1)
+    assert nothing["boxes"].shape == (0, 4)
+    np.testing.assert_allclose(found["scores"].numpy(), [1, 0.8, 0.8], rtol=1e-5)
+    order = np.lexsort(found["labels"].numpy()[None])
+    assert found["labels"].numpy()[order].tolist() == [0, 1, 2]
+    np.testing.assert_allclose(found["boxes"].numpy()[order],
+                               [[45, 23, 96, 64], [45, 23, 96, 64], [16, 36, 32, 44]], rtol=1e-5)
+    more = head.detect([pyconv.from_numpy(m) for m in outputs], score_threshold=0.1, nms_threshold=0.95, limit=3)[1]
+    assert len(more["boxes"]) == 3
+    assert len(head.detect([pyconv.from_numpy(m) for m in outputs], 0.1, 0.95)[1]["boxes"]) == 4
+
+
 def test_gradients_of_the_loss_are_darknets_updates():
     head, outputs = small_head(), maps()
     # One prediction is so near an object that is not its own that it is no background either.
