@@ -61,6 +61,7 @@ WITH_OPTIONS = [
     ("googlenet", {"aux_logits": False}, (6_624_904, 1_498_376_192)),
     ("googlenet2014", {"aux_logits": False}, (6_998_552, 1_582_671_872)),
     ("inception_v3", {"aux_logits": False}, (23_834_568, 5_713_216_096)),
+    ("resnet1202_cifar", {"segments": 14}, (19_421_274, 2_829_238_912)),
     ("resnet20_cifar", {"plain": True}, (269_722, 40_551_040)),
     ("resnet50", {"num_classes": 10, "in_channels": 1},
      (25_557_032 - 990 * 2049 - 64 * 49 * 2, 4_089_184_256 - 990 * 2048 - 64 * 49 * 2 * 112 * 112)),

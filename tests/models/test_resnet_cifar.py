@@ -112,21 +112,33 @@ def test_a_shortcut_without_parameters():
     assert not found[:, 24:].any()
 
 
+def gradients_and_peak(depth, segments, n):
+    """Of one training step: gradients and running statistics, and the most memory that was in use."""
+    pyconv.manual_seed(0)
+    model = models.ResNetCifar(depth, segments=segments)
+    x, y = pyconv.from_numpy(draw(n, 3, 32, 32)), pyconv.arange(n)
+    runtime.reset_peak()
+    before = runtime.memory()["current_bytes"]
+    F.cross_entropy(model(x), y).backward()
+    peak = runtime.memory()["peak_bytes"] - before
+    return [p.grad.array for p in model.parameters()] + [b.array for b in model.buffers()], peak
+
+
+@pytest.mark.parametrize(("depth", "segments"), [(44, 3), (32, 5), pytest.param(1202, 14, marks=pytest.mark.full)])
+def test_segments_give_the_same_bits_in_less_memory(depth, segments):
+    expected, much = gradients_and_peak(depth, 1, 4)
+    found, less = gradients_and_peak(depth, segments, 4)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert less < 0.7 * much
+
+
 @pytest.mark.full
-def test_memory_of_1202_layers_is_proportional_to_the_batch():
-    model = models.resnet1202_cifar()
-
-    def peak(n):
-        x, y = pyconv.from_numpy(draw(n, 3, 32, 32)), pyconv.arange(n)
-        runtime.reset_peak()
-        before = runtime.memory()["current_bytes"]
-        F.cross_entropy(model(x), y).backward()
-        model.zero_grad()
-        return runtime.memory()["peak_bytes"] - before
-
-    one, four = peak(1), peak(4)
-    assert (four - one) / 3 < 120e6
-    assert four < 4.5 * one
+def test_memory_of_1202_layers_per_image():
+    """As the documentation has it, above that of parameters and gradients."""
+    for segments, megabytes in ((1, 90), (14, 9)):
+        one, eight = (gradients_and_peak(1202, segments, n)[1] for n in (1, 8))
+        assert eight - one < 7 * megabytes * 1e6
 
 
 @pytest.mark.parametrize(
@@ -136,6 +148,9 @@ def test_memory_of_1202_layers_is_proportional_to_the_batch():
         (lambda: models.ResNetCifar(2), ValueError, r"\[ResNetCifar\] depth is 2, expected at least 8"),
         (lambda: models.resnet20_cifar(num_classes=0), ValueError, r"\[ResNetCifar\] num_classes is 0"),
         (lambda: models.resnet20_cifar(plain=1), TypeError, r"\[ResNetCifar\] plain is 1, expected True or False"),
+        (lambda: models.resnet1202_cifar(segments=0), ValueError, r"\[ResNetCifar\] segments is 0, expected at least 1"),
+        (lambda: models.resnet1202_cifar(segments=201), ValueError,
+         r"\[ResNetCifar\] segments is 201, expected 1 to 200"),
         (lambda: models.resnet20_cifar(shortcut="B"), TypeError, r"shortcut"),
         (lambda: models.resnet20_cifar()(pyconv.zeros(1, 1, 32, 32)), ValueError, r"conv1 \(Conv2d\)"),
         (lambda: models.ResNeXtCifar(groups=0), ValueError, r"\[ResNeXtCifar\] groups is 0"),
