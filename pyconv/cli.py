@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from pyconv.commands import Interrupted, UserError
 
-COMMANDS = ("train", "predict", "evaluate", "summary", "export", "bench", "doctor", "selftest")
+COMMANDS = ("train", "predict", "evaluate", "summary", "export", "convert", "weights", "bench", "doctor", "selftest")
 
 
 class _Parser(argparse.ArgumentParser):

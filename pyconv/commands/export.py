@@ -67,12 +67,8 @@ def _model(args: argparse.Namespace) -> tuple[Any, str, tuple[int, ...]]:
     name = choose("run folder or model", args.source, models.list_models())
     model = models.create_model(name)
     if args.weights is not None:
-        from pyconv import io
-
         try:
-            model.load_state_dict(io.load(args.weights))
-        except OSError:
-            raise
+            models.load_weights(model, args.weights)
         except (ValueError, RuntimeError, TypeError, KeyError) as error:
             raise UserError(f"{args.weights} does not fit {name}: {' '.join(str(error).split())}") from None
     return model, name, tuple(model.input_size)

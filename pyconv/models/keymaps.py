@@ -13,8 +13,9 @@ torchvision's detection files    of the first version: ``inner_blocks.0.weight``
                                  ``rpn.head.conv.weight`` ``rpn.head.conv.0.0.weight``, ``mask_fcn1`` ``0.0``
 timm's VGG                       ``pre_logits.fc1``, ``pre_logits.fc2``, ``head.fc`` become ``classifier.0``, ``3``, ``6``
 VDSR                             ``features.0``, ``2`` ... become ``input``, ``residual_layer.0.conv`` ...
-Caffe                            ``conv1_1 ... fc8`` of VGG become ``features.0 ... classifier.6``; ``inception_3a/1x1``
-                                 becomes ``inception_3a.1x1`` or what else differs only in its separators
+Caffe                            ``conv1_1 ... fc8`` of VGG become ``features.0 ... classifier.6``, ``inception_3a/1x1`` of
+                                 GoogLeNet ``inception_3a.conv1x1``
+any                              names that differ only in ``/``, ``.``, ``_``, ``-`` are taken for each other
 any                              a linear layer's weight (k, c h w) and a convolution's (k, c, h, w) become each other
 ===============================  =====================================================================================
 
@@ -166,6 +167,8 @@ def _changes(targets: dict[str, Any]) -> Iterator[tuple[str, Callable[[State], S
         yield f"renamed {words}", partial(_substituted, pattern=pattern, by=by)
     yield "renamed mask_fcn1 to 0.0", lambda s: _renamed(
         s, lambda name: re.sub(r"mask_fcn(\d+)\.", lambda m: f"{int(m[1]) - 1}.0.", name))
+    yield "renamed Caffe's layer/1x1 to layer.conv1x1", lambda s: _renamed(
+        s, lambda name: re.sub(r"/(\d?)", lambda m: f".conv{m[1]}" if m[1] else ".", name))
     yield "renamed timm's heads", lambda s: _renamed(s, _timm_vgg)
     yield "renamed VDSR's features", lambda s: _renamed(s, _vdsr)
     yield "renamed Caffe's layers of VGG", lambda s: _caffe_vgg(s, targets)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pyconv import nn
 from pyconv.models.keymaps import fit, load_fitted
-from pyconv.models.preprocessing import preprocessing_of
+from pyconv.models.preprocessing import preprocessing_for
 from pyconv.models.transfer import with_new_head
 from pyconv.models.weights import read_state
 
@@ -72,7 +72,7 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
             state = with_new_head(_factories[name], options, model, fitted.state, os.path.basename(os.fspath(weights)))
             fitted = fitted._replace(state=dict(state))
         load_fitted(model, fitted)
-    wanted = preprocessing_of(name, weights)
-    if wanted is not None and wanted.shape[0] == model.input_size[0]:
+    wanted = preprocessing_for(model, name, weights)
+    if wanted is not None:
         model.preprocessing = wanted
     return model

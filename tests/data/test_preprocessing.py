@@ -14,6 +14,8 @@ from pyconv import io, models
 from pyconv.data import Preprocessing
 from pyconv.models import preprocessing_of
 
+MEAN, STD = (np.array(v, np.float32)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+
 
 def photo(width=300, height=200, seed=0):
     """Smooth colours with some noise."""
@@ -25,8 +27,9 @@ def photo(width=300, height=200, seed=0):
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (500, 333), (100, 77), (1000, 257)])
 @pytest.mark.parametrize(("name", "preset"), [
-    ("vgg16", {"crop_size": 224}), ("inception_v3", {"crop_size": 299, "resize_size": 342})])
+    ("vgg16", {"crop_size": 224}), ("inception_v3", {"crop_size": 299, "resize_size": 342}), ("googlenet", {"crop_size": 224})])
 def test_as_torchvision(size, name, preset):
+    """Pretrained, torchvision's two of Google's take ImageNet's normalisation and change it to theirs themselves."""
     from peers import torchvision
 
     torchvision()
@@ -36,7 +39,15 @@ def test_as_torchvision(size, name, preset):
     picture = Image.fromarray(photo(*size))
     theirs = ImageClassification(**preset)(picture)
     assert isinstance(theirs, torch.Tensor)
-    found = preprocessing_of(name).apply(picture)
+    wanted = preprocessing_of(name)
+    if name != "vgg16":
+        found = wanted.apply(picture)
+        back = found * 0.5 + 0.5
+        np.testing.assert_allclose((back - MEAN) / STD, theirs.numpy(), atol=4e-6)
+        with pyconv.device("meta"):
+            assert models.create_model(name).preprocessing == wanted
+            wanted = models.create_model(name, transform_input=True).preprocessing
+    found = wanted.apply(picture)
     assert found.dtype == np.float32
     assert found.flags.c_contiguous
     np.testing.assert_allclose(found, theirs.numpy(), atol=2e-6)

@@ -250,6 +250,28 @@ def test_caffes_vgg16():
     assert found.state["classifier.6.weight"] is state["fc8.weight"]
 
 
+INCEPTION = ("1x1", "3x3_reduce", "3x3", "5x5_reduce", "5x5", "pool_proj")
+CAFFE_GOOGLENET = ["conv1/7x7_s2", "conv2/3x3_reduce", "conv2/3x3", *(
+    f"inception_{block}/{part}" for block in ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b") for part in INCEPTION),
+    *(f"{head}/{part}" for head in ("loss1", "loss2") for part in ("conv", "fc", "classifier")), "loss3/classifier"]
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_caffes_googlenet(heads):
+    """bvlc_googlenet's layers, of which a network without auxiliary heads leaves six out."""
+    model = meta("googlenet2014", aux_logits=heads)
+    shapes = shapes_of(meta("googlenet2014"))
+    convolutions = [name.removesuffix(".weight") for name in shapes if name.endswith("weight")]
+    assert len(convolutions) == len(CAFFE_GOOGLENET) == 64
+    state = {f"{theirs}.{t}": Sized(shapes[f"{ours}.{t}"])
+             for theirs, ours in zip(CAFFE_GOOGLENET, convolutions, strict=True) for t in ("weight", "bias")}
+    found = fit(model, state)
+    check(model, found)
+    assert found.steps == ["renamed Caffe's layer/1x1 to layer.conv1x1"]
+    assert found.state["inception_4c.conv5x5_reduce.weight"] is state["inception_4c/5x5_reduce.weight"]
+    assert len(found.left_out) == (0 if heads else 12)
+
+
 def test_timms_vgg(torch):
     """timm keeps its linear layers as convolutions."""
     model = nn.Sequential()
