@@ -11,6 +11,7 @@ from pyconv.models.faster_rcnn import *
 from pyconv.models.fcn import *
 from pyconv.models.fcn_detector import *
 from pyconv.models.fcn_resnet import *
+from pyconv.models.fully_convolutional import *
 from pyconv.models.googlenet import *
 from pyconv.models.googlenet2014 import *
 from pyconv.models.hourglass import *

@@ -98,7 +98,7 @@ class _S(nn.Module):
 
 def _winners(answers: np.ndarray, column: int) -> list[tuple[int, int, int]]:
     """The cells (plane, row, column) that answer most in some window of ``column`` x ``column``, the best of each plane."""
-    planes, height, width = answers.shape
+    _, height, width = answers.shape
     best: dict[int, tuple[int, int, int]] = {}
     for top in range(max(1, height - column + 1)):
         for left in range(max(1, width - column + 1)):

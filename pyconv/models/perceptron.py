@@ -31,6 +31,7 @@ from pyconv import nn
 from pyconv.errors import ShapeError
 from pyconv.grad_mode import no_grad
 from pyconv.models.registry import register
+from pyconv.nn import functional as F
 from pyconv.nn.arguments import number, whole
 from pyconv.tensor import raw
 
@@ -51,7 +52,7 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """(N, in_features), or (N, C, H, W) of as many values, to w x + b, (N,): above 0 is class 1."""
-        return self.linear(x.flatten(1)).squeeze(1)
+        return self.linear(F.flatten(x, 1)).squeeze(1)
 
     def predict(self, x: Any) -> np.ndarray:
         """(N, in_features), Tensor or array, to the answers (N,), 0 or 1, int64."""
