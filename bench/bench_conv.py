@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from layers import LAYERS, Layer
+from runtimes import RUNTIMES
 from timing import Pair, compare, report, resolution
 
 from pyconv._backend import core
@@ -92,6 +93,17 @@ def check(layer: Layer, what: str, got: np.ndarray, torch: Any | None) -> None:
         raise SystemExit(f"wrong result: {layer.name} {what}: error {error:.3g}, allowed {limit:.3g}")
 
 
+def runtimes(layer: Layer, call: Callable[[], np.ndarray], threads: int, pairs: int, torch: Any | None) -> dict[str, Pair]:
+    """A column for each inference runtime that is installed and has the layer."""
+    columns = {}
+    _, x, w, _ = arrays(layer)
+    for name, build in RUNTIMES.items():
+        if (other := build(layer, x, w, threads)) is not None:
+            check(layer, "forward", np.stack([np.array(image) for image in other()]), torch)
+            columns[name] = compare(call, other, pairs)
+    return columns
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=core.get_num_threads())
@@ -125,6 +137,8 @@ def main() -> None:
                         row[column] = compare(calls[what], theirs(layer, torch, order)[what], args.pairs)
                 best: Pair = min(row["torch NCHW"], row["torch NHWC"], key=lambda p: p.b)
                 row["best torch"] = best
+            if what == "forward":
+                row |= runtimes(layer, calls[what], args.threads, args.pairs, torch)
             rows.append(row)
         resolved = max(resolved, resolution(calls[args.passes[0]], args.pairs))
     report(rows, "convolution, float32, channels-last activations", resolved, args.json)
