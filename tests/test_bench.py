@@ -45,7 +45,7 @@ def test_memory_and_profile_of_a_training_step(torch):
         assert word in text
 
 
-@pytest.mark.parametrize("net", ["resnet20", "unet", "vdsr"])
+@pytest.mark.parametrize("net", ["resnet20", "resnet18", "densenet121", "unet", "vdsr"])
 def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     import bench_train
@@ -54,7 +54,8 @@ def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     import pyconv
 
     full = next(n for n in NETS if n.name == net)
-    small = Net(net, full.build, 2, (full.image[0], 32, 32), full.classes, full.per_pixel)
+    size = 96 if net in ("resnet18", "densenet121") else 32  # batch norm of a handful of pixels magnifies roundings
+    small = Net(net, full.build, 2, (full.image[0], size, size), full.classes, full.per_pixel)
     state = small.build(torch).state_dict()
     assert {k: tuple(v.shape) for k, v in state.items()} == {
         k: v.shape for k, v in small.build(pyconv).state_dict().items()}
@@ -75,3 +76,37 @@ def test_operations(torch):
         "batch_norm", "global_avg_pool", "cross_entropy", "sgd", "dropout"]
     assert all(row["best torch"]["b"] > 0 for row in rows)
     assert ["torch NHWC" in row for row in rows] == [True, True, True, False, True]
+
+
+def test_inference(torch):
+    text = bench("bench_infer.py", "--models", "lenet5", "densenet40_12_cifar", "--pairs", 2, "--seconds", 0.1, "--json")
+    rows = {row["name"]: row for row in json.loads(text)["rows"]}
+    assert list(rows) == ["lenet5", "densenet40_12_cifar"]
+    assert rows["lenet5"]["flop"] == 2 * 416_520
+    assert rows["lenet5"]["parameters"] == 61_706
+    for row in rows.values():
+        assert min(row["torch NCHW"]["b"], row["torch NHWC"]["b"]) == row["best torch"]["b"] > 0
+    lines = bench("bench_infer.py", "--models", "lenet5", "--pairs", 2, "--batch", 2, "--markdown").splitlines()
+    assert lines[0].startswith("| Network | Input | Parameters | Multiply-adds |")
+    assert lines[2].startswith("| `lenet5 B2` | 1×32×32 | 61,706 | 0.4 M | ")
+
+
+def test_networks_in_pytorch(torch, monkeypatch):
+    """Every network of the table has a twin with the same state names, and a wrong one is found out."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    import bench_infer
+    import twins
+
+    import pyconv
+    from pyconv import models
+
+    for name in bench_infer.NETWORKS:
+        with torch.device("meta"):
+            theirs = twins.build(name, torch)
+        with pyconv.device("meta"):
+            ours = models.create_model(name)
+        assert {k: tuple(v.shape) for k, v in theirs.state_dict().items()} == {
+            k: v.shape for k, v in ours.state_dict().items()}, name
+    monkeypatch.setattr(bench_infer, "TOLERANCE", -1)
+    with pytest.raises(SystemExit, match="wrong result: lenet5 against torch NCHW: relative error"):
+        bench_infer.measure("lenet5", 1, torch, 2, 0.1)
