@@ -3,9 +3,11 @@
 
 #include "bindings/arrays.h"
 #include "bindings/families.h"
+#include "core/checked.h"
 #include "core/error.h"
 #include "ops/nms.h"
 #include "ops/roi.h"
+#include "ops/segment.h"
 
 namespace pyconv {
 namespace {
@@ -117,10 +119,26 @@ py::array pool_backward(const RoiShape& s, py::array gy, py::array boxes, py::ar
   return out;
 }
 
+py::tuple segment(const std::string& op, py::array x, double scale, int64_t min_size) {
+  const View from = view(x, DType::kFloat32, op.c_str(), "image");
+  if (from.rank() != 3 || from.shape[0] * from.shape[1] > kMaxDim)
+    throw ShapeError(cat("[", op, "] image has shape ", text(from.shape),
+                         ", expected (height, width, channels) of at most ", kMaxDim, " pixels"));
+  py::array labels = new_array(DType::kInt32, {from.shape[0], from.shape[1]}, false);
+  const View to = writable(labels);
+  int64_t count = 0;
+  {
+    const py::gil_scoped_release release;
+    count = graph_segments(from, scale, min_size, to);
+  }
+  return py::make_tuple(labels, count);
+}
+
 }  // namespace
 
 void bind_regions(py::module_& m) {
   using namespace py::literals;
+  m.def("graph_segments", &segment, "op"_a, "image"_a, "scale"_a, "min_size"_a);
   m.def("nms", &suppress, "op"_a, "boxes"_a, "scores"_a, "categories"_a, "threshold"_a);
   py::class_<RoiShape>(m, "RoiShape").def_property_readonly("output_shape", [](const RoiShape& s) {
     return tuple(s.output_shape());

@@ -10,7 +10,7 @@ fast_rcnn  134,690,729  183,869,263,872 (600 x 1000)    VGG-16 up to conv5_3, ma
 
 Where R-CNN runs a network on each of 2,000 regions and then trains SVMs and box regressions on what it stored, this is
 one network with one loss: cross-entropy of the class, plus, for regions that hold an object, the smooth L1 distance of
-the four numbers of its class. Regions come from elsewhere, such as selective search.
+the four numbers of its class. Regions come from elsewhere, such as `pyconv.vision.selective_search`.
 
 Source: Girshick, Fast R-CNN, ICCV 2015. State names are Caffe's layer names.
 """
@@ -204,9 +204,10 @@ def fast_rcnn(num_classes: int = 21, in_channels: int = 3, box_weights: Sequence
 
     The module is called with images (N, in_channels, H, W), all of one size, with a list of proposals (L, 4) per image,
     two corners each in pixels (None: the whole image, as its only region), and in training with targets, a dictionary
-    of ``boxes`` (K, 4) and ``labels`` (K), from 1 to num_classes - 1, per image. Regions that overlap an object by at least one half stand for it, those between 0.1
-    and one half for the background. Training returns ``loss_classifier`` and ``loss_box_reg``, which are added;
-    evaluation, per image, ``boxes`` (D, 4), ``labels`` and ``scores``, the best first.
+    of ``boxes`` (K, 4) and ``labels`` (K), from 1 to num_classes - 1, per image. Regions that overlap an object by at
+    least one half stand for it, those between 0.1 and one half for the background. Training returns
+    ``loss_classifier`` and ``loss_box_reg``, which are added; evaluation, per image, ``boxes`` (D, 4), ``labels`` and
+    ``scores``, the best first.
 
     The paper begins from a trained VGG-16 (`FastRCNN.load_vgg16`) and leaves the first four convolutions as they are
     (``models.freeze(model, "conv2_2")``). New layers begin with N(0, 0.01^2), the boxes' with N(0, 0.001^2).

@@ -59,9 +59,7 @@ class AnchorGenerator(Module):
     @staticmethod
     def generate_anchors(scales: Sequence[float], aspect_ratios: Sequence[float]) -> Array:
         """(ratios * scales, 4), float32: around 0, rounded to whole pixels, the ratio changing slowest."""
-        for argument, values in (("sizes", scales), ("aspect_ratios", aspect_ratios)):
-            if not all(isinstance(v, (int, float)) and 0 < v < float("inf") for v in values):
-                raise ValueError(f"[anchor_generator] {argument} is {tuple(values)}, expected numbers above 0")
+        _positive("anchor_generator", sizes=scales, aspect_ratios=aspect_ratios)
         heights = np.sqrt(np.array(aspect_ratios, np.float32))
         size = np.array(scales, np.float32)
         w, h = ((r[:, None] * size[None]).reshape(-1) for r in (1 / heights, heights))
@@ -104,6 +102,12 @@ class AnchorGenerator(Module):
         return [Tensor(anchors.astype(feature_maps[0].dtype)) for _ in image_list.image_sizes]
 
 
+def _positive(op: str, **numbers: Sequence[float]) -> None:
+    for argument, values in numbers.items():
+        if not all(isinstance(v, (int, float)) and 0 < v <= 2**30 for v in values):
+            raise ValueError(f"[{op}] {argument} is {tuple(values)}, expected numbers above 0 and at most 2^30")
+
+
 def _cells(anchors: Any, number: int) -> Array:
     array = np.asarray(anchors.array if isinstance(anchors, Tensor) else anchors, np.float32)
     if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
@@ -117,11 +121,14 @@ def paper_anchors(base_size: int = 16, ratios: Sequence[float] = (0.5, 1, 2), sc
     They lie around the centre of the first cell of ``base_size`` x ``base_size`` pixels, whose sides are first rounded
     for each ratio, and end on pixels: a box of w pixels goes from x to x + w - 1.
 
+    Raises ValueError for sizes, ratios or scales that are not above 0.
+
     Source: Ren et al., Faster R-CNN, 2015.
 
     >>> paper_anchors()[[0, 4]].tolist()
     [[-84.0, -40.0, 99.0, 55.0], [-120.0, -120.0, 135.0, 135.0]]
     """
+    _positive("paper_anchors", base_size=(base_size,), ratios=ratios, scales=scales)
     centre, rows = (base_size - 1) / 2, []
     for ratio in ratios:
         width = round((base_size * base_size / ratio) ** 0.5)
@@ -129,4 +136,4 @@ def paper_anchors(base_size: int = 16, ratios: Sequence[float] = (0.5, 1, 2), sc
         for scale in scales:
             w, h = (width * scale - 1) / 2, (height * scale - 1) / 2
             rows.append([centre - w, centre - h, centre + w, centre + h])
-    return np.array(rows, np.float32)
+    return np.array(rows, np.float32).reshape(-1, 4)

@@ -170,7 +170,8 @@ def test_begins_from_vgg16(narrow, monkeypatch):
     model, rng = small(), np.random.default_rng(3)
     convolutions = [name for name in dict(model.named_children()) if name.startswith("conv")]
     numbers = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-    sources = {**{f"features.{n}": name for n, name in zip(numbers, convolutions, strict=True)}, "classifier.0": "fc6", "classifier.3": "fc7"}
+    sources = {f"features.{n}": name for n, name in zip(numbers, convolutions, strict=True)}
+    sources |= {"classifier.0": "fc6", "classifier.3": "fc7"}
     state = {f"{source}.{k}": rng.standard_normal(v.shape).astype(np.float32)
              for source, name in sources.items() for k, v in getattr(model, name).state_dict().items()}
     before = model.cls_score.weight.array.copy()

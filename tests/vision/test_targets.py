@@ -68,6 +68,8 @@ def test_the_papers_nine_anchors():
     (lambda: vision.AnchorGenerator(((1,), (2,)), ((1.0,),)), ValueError, "sizes has 2 maps, aspect_ratios 1"),
     (lambda: vision.AnchorGenerator(((0,),)), ValueError, r"sizes is \(0,\), expected numbers above 0"),
     (lambda: vision.AnchorGenerator(((1,),), ((float("nan"),),)), ValueError, r"aspect_ratios is \(nan,\)"),
+    (lambda: vision.paper_anchors(1e308), ValueError, r"\[paper_anchors\] base_size is \(1e\+308,\), expected numbers above 0"),
+    (lambda: vision.paper_anchors(ratios=(0,)), ValueError, r"ratios is \(0,\)"),
     (lambda: vision.AnchorGenerator(cell_anchors=[np.zeros((2, 3))]), ShapeError, r"cell_anchors\[0\] has shape \(2, 3\)"),
     (lambda: vision.AnchorGenerator().grid_anchors([(1, 1)] * 2, [(1, 1)] * 2), ValueError, "got 2 maps and 2 strides, expected 1"),
     (lambda: vision.AnchorGenerator()(vision.ImageList(np.zeros((1, 3, 8, 8)), [(8, 8)]), [np.zeros((1, 3, 0, 8))]), ShapeError,
