@@ -36,5 +36,6 @@ from pyconv.models.vdsr import *
 from pyconv.models.vgg import *
 from pyconv.models.weights import *
 from pyconv.models.yolov1 import *
+from pyconv.models.yolov2 import *
 from pyconv.models.yolov3 import *
 from pyconv.models.zfnet import *

@@ -25,7 +25,7 @@ from typing import Any
 
 from pyconv import nn
 from pyconv.models.detection.fpn import Norm, resnet_fpn_backbone
-from pyconv.models.detection.generalized_rcnn import GeneralizedRCNN
+from pyconv.models.detection.generalized_rcnn import GeneralizedRCNN, image_statistics
 from pyconv.models.detection.roi_heads import RoIHeads
 from pyconv.models.detection.rpn import RegionProposalNetwork, RPNHead, TwoScoreRPNHead
 from pyconv.models.detection.transform import GeneralizedRCNNTransform
@@ -126,15 +126,15 @@ class FasterRCNN(GeneralizedRCNN):
         roi_heads = RoIHeads(
             pool, head, box_predictor, box_fg_iou_thresh, box_bg_iou_thresh, box_batch_size_per_image,
             box_positive_fraction, bbox_reg_weights, box_score_thresh, box_nms_thresh, box_detections_per_img)
-        transform = GeneralizedRCNNTransform(
-            min_size, max_size, image_mean or (0.485, 0.456, 0.406), image_std or (0.229, 0.224, 0.225),
-            **transform_options)
+        usual = image_statistics(3)
+        transform = GeneralizedRCNNTransform(min_size, max_size, image_mean or usual["image_mean"],
+                                             image_std or usual["image_std"], **transform_options)
         super().__init__(backbone, rpn, roi_heads, transform)
 
 
 @register
 def faster_rcnn(num_classes: int = 91, norm_layer: Norm = nn.FrozenBatchNorm2d, trainable_backbone_layers: int = 5,
-                backbone_name: str = "resnet50", **options: Any) -> FasterRCNN:
+                backbone_name: str = "resnet50", in_channels: int = 3, **options: Any) -> FasterRCNN:
     """Faster R-CNN on ResNet-50 and a feature pyramid, for the 90 objects of COCO and the background: 41,755,286
     parameters.
 
@@ -145,6 +145,7 @@ def faster_rcnn(num_classes: int = 91, norm_layer: Norm = nn.FrozenBatchNorm2d, 
         trainable_backbone_layers: how many of conv1 and the four stages are trained, counted from the end; 3 is usual
             for a pre-trained backbone.
         backbone_name: "resnet18" to "resnet152" and their relatives.
+        in_channels: of the images; where it is not 3, give ``image_mean`` and ``image_std``, or take 0.449 and 0.226.
         options: `FasterRCNN`'s.
 
     State names are torchvision's. Raises ValueError and TypeError for arguments that make no network.
@@ -156,8 +157,8 @@ def faster_rcnn(num_classes: int = 91, norm_layer: Norm = nn.FrozenBatchNorm2d, 
     ['boxes', 'labels', 'scores']
     """
     backbone = resnet_fpn_backbone(backbone_name=backbone_name, norm_layer=norm_layer,
-                                   trainable_layers=trainable_backbone_layers)
-    return FasterRCNN(backbone, num_classes, **options)
+                                   trainable_layers=trainable_backbone_layers, in_channels=in_channels)
+    return FasterRCNN(backbone, num_classes, **{**image_statistics(in_channels), **options})
 
 
 @register
@@ -195,13 +196,15 @@ class _RoIPool(nn.Module):
 
 
 @register
-def faster_rcnn_vgg16(num_classes: int = 21, **options: Any) -> FasterRCNN:
+def faster_rcnn_vgg16(num_classes: int = 21, in_channels: int = 3, **options: Any) -> FasterRCNN:
     """Faster R-CNN as in 2015, on VGG-16 for the 20 objects of Pascal VOC and the background: 137,078,239 parameters.
 
     Nine anchors per point (`pyconv.vision.paper_anchors`: areas of 128², 256², 512², ratios 1/2, 1, 2) with two scores
     each, maxima of 7x7 regions, images whose shorter side has 600 pixels. ``options`` are `FasterRCNN`'s. Two things of
     the first implementation are left out: widths counted with a pixel more, and that boxes overlapping an object by less
-    than 0.1 are no background.
+    than 0.1 are no background. Its Caffe weights load; they have the scale of the boxes multiplied in and want blue,
+    green, red from 0 to 255, less a mean: ``bbox_reg_weights=(1, 1, 1, 1)``, ``image_std=[1 / 255] * 3`` and a 255th of
+    the mean as ``image_mean``.
     State names: ``backbone.features.{i}``, the others as in `faster_rcnn`.
 
     >>> import pyconv
@@ -216,4 +219,4 @@ def faster_rcnn_vgg16(num_classes: int = 21, **options: Any) -> FasterRCNN:
         "rpn_post_nms_top_n_train": 2000, "rpn_post_nms_top_n_test": 300, "box_batch_size_per_image": 128,
         "box_roi_pool": _RoIPool(), "box_head": TwoMLPHead(512 * 7 * 7, 4096, dropout=0.5),
         "box_predictor": FastRCNNPredictor(4096, whole("faster_rcnn_vgg16", "num_classes", num_classes, 2))}
-    return FasterRCNN(_VGGBackbone(), **{**settings, **options})
+    return FasterRCNN(_VGGBackbone(in_channels), **{**image_statistics(in_channels), **settings, **options})

@@ -10,11 +10,13 @@ training scripts                 the weights are taken out of ``state_dict``, ``
 DataParallel, compile            ``module.`` and ``_orig_mod.`` go, also in the middle (``features.module.0.weight``)
 torchvision's DenseNet files     ``denselayer1.norm.1`` becomes ``denselayer1.norm1``
 torchvision's detection files    of the first version: ``inner_blocks.0.weight`` becomes ``inner_blocks.0.0.weight``,
-                                 ``rpn.head.conv.weight`` ``rpn.head.conv.0.0.weight``, ``mask_fcn1`` ``0.0``
+                                 ``rpn.head.conv.weight`` ``rpn.head.conv.0.0.weight``, ``mask_fcn1`` ``0.0``; frozen
+                                 norms get the eps of 0 that these files were trained with
 timm's VGG                       ``pre_logits.fc1``, ``pre_logits.fc2``, ``head.fc`` become ``classifier.0``, ``3``, ``6``
 VDSR                             ``features.0``, ``2`` ... become ``input``, ``residual_layer.0.conv`` ...
-Caffe                            ``conv1_1 ... fc8`` of VGG become ``features.0 ... classifier.6``, ``inception_3a/1x1`` of
-                                 GoogLeNet ``inception_3a.conv1x1``
+Caffe                            ``conv1_1 ... fc8`` of VGG become ``features.0 ... classifier.6``, those of Faster R-CNN
+                                 ``backbone.features.0 ... roi_heads.box_predictor``; ``inception_3a/1x1`` of GoogLeNet
+                                 becomes ``inception_3a.conv1x1``
 any                              names that differ only in ``/``, ``.``, ``_``, ``-`` are taken for each other
 any                              a linear layer's weight (k, c h w) and a convolution's (k, c, h, w) become each other
 ===============================  =====================================================================================
@@ -48,9 +50,14 @@ AUXILIARY = ("aux1", "aux2", "AuxLogits", "aux_classifier", "loss1", "loss2")
 
 _TIMM_VGG = {"pre_logits.fc1.": "classifier.0.", "pre_logits.fc2.": "classifier.3.", "head.fc.": "classifier.6."}
 _VGG_DEPTHS = {8: (1, 1, 2, 2, 2), 10: (2, 2, 2, 2, 2), 13: (2, 2, 3, 3, 3), 16: (2, 2, 4, 4, 4)}
+#: Caffe's layers of Faster R-CNN behind the convolutions of VGG-16.
+_CAFFE_FASTER = {"rpn_conv/3x3": "rpn.head.conv.0.0", "rpn_cls_score": "rpn.head.cls_logits",
+                 "rpn_bbox_pred": "rpn.head.bbox_pred", "fc6": "roi_heads.box_head.fc6", "fc7": "roi_heads.box_head.fc7",
+                 "cls_score": "roi_heads.box_predictor.cls_score", "bbox_pred": "roi_heads.box_predictor.bbox_pred"}
+_PYRAMID = "pyramid's blocks.0 to blocks.0.0"
 _PATTERNS = (
     ("denselayer's norm.1 to norm1", r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),
-    ("pyramid's blocks.0 to blocks.0.0", r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
+    (_PYRAMID, r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
     ("rpn.head.conv to rpn.head.conv.0.0", r"(rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
 )
 
@@ -124,6 +131,10 @@ def load_fitted(model: nn.Module, fitted: Fitted) -> None:
     except StateDictError as error:
         raise state_report.error(type(model).__name__, error.missing_keys, error.unexpected_keys, error.mismatched,
                                  fitted.steps or _NONE) from None
+    if f"renamed {_PYRAMID}" in fitted.steps:  # a detector of torchvision's first version
+        for module in model.modules():
+            if isinstance(module, nn.FrozenBatchNorm2d):
+                module.eps = 0.0
 
 
 #: What an error says when no step helped.
@@ -208,13 +219,16 @@ def _vdsr(name: str) -> str:
 def _caffe_vgg(state: State, targets: dict[str, Any]) -> State:
     """VGG's layers by Caffe's names; the network's convolutions are the targets of rank 4, in order."""
     convolutions = [name.removesuffix(".weight") for name, shape in targets.items()
-                    if name.startswith("features.") and len(shape) == 4]
+                    if name.removeprefix("backbone.").startswith("features.") and len(shape) == 4]
     depths = _VGG_DEPTHS.get(len(convolutions))
     if depths is None:
         return state
     names = [f"conv{block + 1}_{i + 1}" for block, depth in enumerate(depths) for i in range(depth)]
     table = dict(zip(names, convolutions, strict=True))
-    table |= {"fc6": "classifier.0", "fc7": "classifier.3", "fc8": "classifier.6"}
+    if "rpn.head.cls_logits.weight" in targets:
+        table |= _CAFFE_FASTER
+    else:
+        table |= {"fc6": "classifier.0", "fc7": "classifier.3", "fc8": "classifier.6"}
 
     def rename(name: str) -> str:
         layer, _, tensor = name.rpartition(".")

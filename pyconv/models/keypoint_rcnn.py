@@ -23,6 +23,7 @@ from typing import Any
 
 from pyconv import nn
 from pyconv.models.detection.fpn import Norm, resnet_fpn_backbone
+from pyconv.models.detection.generalized_rcnn import image_statistics
 from pyconv.models.faster_rcnn import FasterRCNN
 from pyconv.models.registry import register
 from pyconv.nn import functional as F
@@ -88,7 +89,8 @@ class KeypointRCNN(FasterRCNN):
 
 @register
 def keypoint_rcnn(num_classes: int = 2, num_keypoints: int = 17, norm_layer: Norm = nn.FrozenBatchNorm2d,
-                  trainable_backbone_layers: int = 5, backbone_name: str = "resnet50", **options: Any) -> KeypointRCNN:
+                  trainable_backbone_layers: int = 5, backbone_name: str = "resnet50", in_channels: int = 3,
+                  **options: Any) -> KeypointRCNN:
     """Keypoint R-CNN on ResNet-50 and a feature pyramid, for people and their 17 joints: 59,137,258 parameters.
 
     Arguments as in `faster_rcnn`; state names are torchvision's.
@@ -100,8 +102,8 @@ def keypoint_rcnn(num_classes: int = 2, num_keypoints: int = 17, norm_layer: Nor
     (['boxes', 'keypoints', 'keypoints_scores', 'labels', 'scores'], (17, 3))
     """
     backbone = resnet_fpn_backbone(backbone_name=backbone_name, norm_layer=norm_layer,
-                                   trainable_layers=trainable_backbone_layers)
-    return KeypointRCNN(backbone, num_classes, num_keypoints=num_keypoints, **options)
+                                   trainable_layers=trainable_backbone_layers, in_channels=in_channels)
+    return KeypointRCNN(backbone, num_classes, num_keypoints=num_keypoints, **{**image_statistics(in_channels), **options})
 
 
 @register

@@ -23,6 +23,7 @@ from typing import Any
 
 from pyconv import nn
 from pyconv.models.detection.fpn import Norm, conv_block, resnet_fpn_backbone
+from pyconv.models.detection.generalized_rcnn import image_statistics
 from pyconv.models.faster_rcnn import FasterRCNN
 from pyconv.models.registry import register
 from pyconv.nn import functional as F
@@ -80,7 +81,7 @@ class MaskRCNN(FasterRCNN):
 
 @register
 def mask_rcnn(num_classes: int = 91, norm_layer: Norm = nn.FrozenBatchNorm2d, trainable_backbone_layers: int = 5,
-              backbone_name: str = "resnet50", **options: Any) -> MaskRCNN:
+              backbone_name: str = "resnet50", in_channels: int = 3, **options: Any) -> MaskRCNN:
     """Mask R-CNN on ResNet-50 and a feature pyramid, for COCO: 44,401,393 parameters; arguments as in `faster_rcnn`.
 
     State names are torchvision's.
@@ -92,8 +93,8 @@ def mask_rcnn(num_classes: int = 91, norm_layer: Norm = nn.FrozenBatchNorm2d, tr
     (['boxes', 'labels', 'masks', 'scores'], (1, 64, 80))
     """
     backbone = resnet_fpn_backbone(backbone_name=backbone_name, norm_layer=norm_layer,
-                                   trainable_layers=trainable_backbone_layers)
-    return MaskRCNN(backbone, num_classes, **options)
+                                   trainable_layers=trainable_backbone_layers, in_channels=in_channels)
+    return MaskRCNN(backbone, num_classes, **{**image_statistics(in_channels), **options})
 
 
 @register

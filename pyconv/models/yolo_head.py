@@ -1,4 +1,4 @@
-"""What the maps of YOLOv3 mean: their boxes, and the loss that teaches them."""
+"""What the maps of YOLOv2 and YOLOv3 mean: their boxes, and the loss that teaches them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from pyconv import nn
 from pyconv.errors import ShapeError
 from pyconv.models.detection.selection import select
 from pyconv.models.detection.targets import centred, check_targets
 from pyconv.nn import functional as F
+from pyconv.nn.arguments import whole
 from pyconv.ops import elementwise as e
+from pyconv.ops.softmax import softmax
 from pyconv.tensor import Tensor
 from pyconv.vision import box_convert, box_iou
 
@@ -32,7 +35,7 @@ class YOLOHead:
         ignore: a prediction that overlaps an object by more than this IoU is not taught to be background.
     """
 
-    def __init__(self, classes: int, anchors: Sequence[tuple[int, int]], masks: Sequence[Sequence[int]],
+    def __init__(self, classes: int, anchors: Sequence[tuple[float, float]], masks: Sequence[Sequence[int]],
                  strides: Sequence[int], ignore: float = 0.7) -> None:
         self.classes, self.ignore = classes, ignore
         self.anchors = np.array(anchors, np.float64)
@@ -41,12 +44,12 @@ class YOLOHead:
     def _rows(self, outputs: Any) -> list[Any]:
         """Per scale the predictions as (N, H * W * A, 5 + C): by row, column, anchor. No copy is made."""
         if not isinstance(outputs, (tuple, list)) or len(outputs) != len(self.masks):
-            raise TypeError(f"[yolov3] outputs is no tuple of {len(self.masks)} maps, which the network returns")
+            raise TypeError(f"[yolo] outputs is no tuple of {len(self.masks)} maps, which the network returns")
         rows = []
         for i, (maps, mask) in enumerate(zip(outputs, self.masks, strict=True)):
             channels = len(mask) * (5 + self.classes)
             if len(maps.shape) != 4 or maps.shape[1] != channels:
-                raise ShapeError(f"[yolov3] outputs[{i}] has shape {tuple(maps.shape)}, expected (N, {channels}, H, W)")
+                raise ShapeError(f"[yolo] outputs[{i}] has shape {tuple(maps.shape)}, expected (N, {channels}, H, W)")
             rows.append(maps.permute(0, 2, 3, 1).reshape(maps.shape[0], -1, 5 + self.classes))
         return rows
 
@@ -84,10 +87,10 @@ class YOLOHead:
         """
         boxes = np.concatenate(self.boxes(outputs), 1)
         logits = np.concatenate([rows.detach().array[..., 4:] for rows in self._rows(outputs)], 1)
-        chances = e.sigmoid(logits)
+        scores = e.sigmoid(logits[..., :1]) * self._chances(logits[..., 1:])
         size = tuple(n * self.strides[0] for n in outputs[0].shape[2:])
-        return [select(box, chance[:, 1:] * chance[:, :1], size, score_threshold, nms_threshold, limit)
-                for box, chance in zip(boxes, chances, strict=True)]
+        return [select(box, score, size, score_threshold, nms_threshold, limit)
+                for box, score in zip(boxes, scores, strict=True)]
 
     def loss(self, outputs: Any, targets: Any) -> dict[str, Any]:
         """The three terms of the loss, whose sum is minimised, per image of the batch.
@@ -114,8 +117,8 @@ class YOLOHead:
         rows = self._rows(outputs)
         images, dtype = rows[0].shape[0], rows[0].dtype
         height, width = (n * self.strides[0] for n in outputs[0].shape[2:])
-        checked = check_targets("yolov3", targets, images, range(self.classes))
-        assigned = self._assign(centred("yolov3", [b for b, _ in checked], height, width),
+        checked = check_targets("yolo", targets, images, range(self.classes))
+        assigned = self._assign(centred("yolo", [b for b, _ in checked], height, width),
                                 [labels for _, labels in checked], height, width)
         terms: dict[str, Any] = {"loss_box": 0, "loss_objectness": 0, "loss_classes": 0}
         for scale, (row, boxes) in enumerate(zip(rows, self.boxes(outputs), strict=True)):
@@ -126,27 +129,28 @@ class YOLOHead:
                 if len(truth):
                     overlap = box_iou(boxes[i], truth.astype(boxes[i].dtype)).max(1)
                     weight[i, overlap > self.ignore] = 0
-            present[image, place] = weight[image, place] = 1
+            if found:
+                true = np.array([box for _, _, _, box in found.values()], boxes.dtype)
+                present[image, place] = self._wanted_objectness(boxes[image, place], true)
+                weight[image, place] = self.object_scale
             terms["loss_objectness"] += F.binary_cross_entropy_with_logits(
                 row[..., 4], Tensor(present), Tensor(weight), reduction="sum") / images
             if not found:
                 continue
             chosen = row[image, place]
-            numbers = np.array([box for box, _, _ in found.values()], dtype)
-            factor = np.array([[factor] for _, factor, _ in found.values()], dtype)
-            classes = np.zeros((len(found), self.classes), dtype)
-            for i, (_, _, labels) in enumerate(found.values()):
-                classes[i, sorted(labels)] = 1
+            numbers = np.array([numbers for numbers, _, _, _ in found.values()], dtype)
+            factor = np.array([[factor] for _, factor, _, _ in found.values()], dtype)
             terms["loss_box"] += (F.binary_cross_entropy_with_logits(
                 chosen[:, :2], Tensor(numbers[:, :2]), Tensor(factor), reduction="sum") + 0.5 * F.mse_loss(
                 chosen[:, 2:4], Tensor(numbers[:, 2:]), reduction="sum",
                 weight=Tensor(np.repeat(factor, 2, 1)))) / images
-            terms["loss_classes"] += F.binary_cross_entropy_with_logits(
-                chosen[:, 5:], Tensor(classes), reduction="sum") / images
+            terms["loss_classes"] += self._class_loss(
+                chosen[:, 5:], [labels for _, _, labels, _ in found.values()]) / images
         return terms
 
     def _assign(self, truths: list[np.ndarray], labels: list[np.ndarray], height: int, width: int) -> list[dict]:
-        """Per scale: (image, place in the rows) to the target (tx, ty, tw, th), its weight, and its classes."""
+        """Per scale: (image, place in the rows) to the target (tx, ty, tw, th), its weight, its classes in the order of the
+        objects, and its two corners in pixels."""
         found: list[dict] = [{} for _ in self.masks]
         for image, (boxes, classes) in enumerate(zip(truths, labels, strict=True)):
             for (x, y, w, h), label in zip(boxes, classes, strict=True):
@@ -158,7 +162,72 @@ class YOLOHead:
                 columns, rows = width // stride, height // stride
                 i, j = int(x * columns), int(y * rows)
                 key = (image, (j * columns + i) * len(mask) + list(mask).index(anchor))
-                earlier = found[scale].pop(key, (None, None, set()))[2]
-                found[scale][key] = ((x * columns - i, y * rows - j, *np.log(size / self.anchors[anchor])),
-                                     2 - w * h, earlier | {int(label)})
+                earlier = found[scale][key][2] if key in found[scale] else []
+                found[scale][key] = (
+                    (x * columns - i, y * rows - j, *np.log(size / self.anchors[anchor])), 2 - w * h,
+                    [*earlier, int(label)],
+                    ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height))
         return found
+
+    # --- what YOLOv2 does differently ---------------------------------------------------------------
+    object_scale = 1.0
+
+    def _chances(self, logits: np.ndarray) -> np.ndarray:
+        """Logits (..., C) to the probabilities of the classes if there is an object."""
+        return e.sigmoid(logits)
+
+    def _wanted_objectness(self, predicted: np.ndarray, true: np.ndarray) -> Any:
+        """What the objectness of (K, 4) boxes with an object should be."""
+        return 1
+
+    def _class_loss(self, logits: Any, labels: list[list[int]]) -> Any:
+        """The loss of logits (K, C) and the classes that were found at each place, summed."""
+        wanted = np.zeros(logits.shape, logits.dtype)
+        for row, classes in zip(wanted, labels, strict=True):
+            row[classes] = 1
+        return F.binary_cross_entropy_with_logits(logits, Tensor(wanted), reduction="sum")
+
+
+class RegionHead(YOLOHead):
+    """As `YOLOHead`, but one class per object, by a softmax, and the objectness of a box is its overlap with the object.
+
+    Where an object was assigned, the objectness's cross-entropy counts five times, its target is the IoU of the predicted
+    box and the object's; of two objects with one anchor and one point the last one is learnt.
+    """
+
+    object_scale = 5.0
+
+    def _chances(self, logits: np.ndarray) -> np.ndarray:
+        return softmax(logits, -1)
+
+    def _wanted_objectness(self, predicted: np.ndarray, true: np.ndarray) -> Any:
+        return np.array([box_iou(one[None], other[None])[0, 0] for one, other in zip(predicted, true, strict=True)])
+
+    def _class_loss(self, logits: Any, labels: list[list[int]]) -> Any:
+        return F.cross_entropy(logits, np.array([classes[-1] for classes in labels]), reduction="sum")
+
+
+class YOLO(nn.Module):
+    """What the networks have in common: the check of the input, the loss and the boxes of their outputs."""
+
+    head: YOLOHead
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.num_classes = whole("yolo", "num_classes", num_classes, 1)
+        self.input_size = (whole("yolo", "in_channels", in_channels, 1), 416, 416)
+
+    def _check(self, x: Any) -> None:
+        shape = tuple(x.shape)
+        if len(shape) != 4 or shape[1] != self.input_size[0] or shape[2] % 32 or shape[3] % 32:
+            raise ShapeError(f"[yolo] images have shape {shape}, expected (N, {self.input_size[0]}, H, W) with H and W "
+                             "multiples of 32")
+
+    def loss(self, outputs: Any, targets: Any) -> dict[str, Any]:
+        """`YOLOHead.loss` of what the network returned: ``loss_box``, ``loss_objectness`` and ``loss_classes``."""
+        return self.head.loss(outputs, targets)
+
+    def detect(self, outputs: Any, score_threshold: float = 0.5, nms_threshold: float = 0.45,
+               limit: int = 100) -> list[dict[str, Any]]:
+        """`YOLOHead.detect` of what the network returned: per image ``boxes``, ``labels`` and ``scores``."""
+        return self.head.detect(outputs, score_threshold, nms_threshold, limit)

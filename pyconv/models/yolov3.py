@@ -22,12 +22,10 @@ from __future__ import annotations
 from typing import Any
 
 from pyconv import nn
-from pyconv.errors import ShapeError
 from pyconv.models.darknet import DarknetConv
 from pyconv.models.registry import register
-from pyconv.models.yolo_head import YOLOHead
+from pyconv.models.yolo_head import YOLO, YOLOHead
 from pyconv.nn import functional as F
-from pyconv.nn.arguments import whole
 from pyconv.ops.join import cat
 
 __all__ = ["YOLOv3", "YOLOv3Tiny", "yolov3", "yolov3_tiny"]
@@ -49,32 +47,6 @@ class _Residual(nn.Module):
         return x + self.conv2(self.conv1(x))
 
 
-class _YOLO(nn.Module):
-    """What both networks have in common: the check of the input, the loss and the boxes of their outputs."""
-
-    head: YOLOHead
-
-    def __init__(self, num_classes: int, in_channels: int) -> None:
-        super().__init__()
-        self.num_classes = whole("yolov3", "num_classes", num_classes, 1)
-        self.input_size = (whole("yolov3", "in_channels", in_channels, 1), 416, 416)
-
-    def _check(self, x: Any) -> None:
-        shape = tuple(x.shape)
-        if len(shape) != 4 or shape[1] != self.input_size[0] or shape[2] % 32 or shape[3] % 32:
-            raise ShapeError(f"[yolov3] images have shape {shape}, expected (N, {self.input_size[0]}, H, W) with H and W "
-                             "multiples of 32")
-
-    def loss(self, outputs: Any, targets: Any) -> dict[str, Any]:
-        """`YOLOHead.loss` of what the network returned: ``loss_box``, ``loss_objectness`` and ``loss_classes``."""
-        return self.head.loss(outputs, targets)
-
-    def detect(self, outputs: Any, score_threshold: float = 0.5, nms_threshold: float = 0.45,
-               limit: int = 100) -> list[dict[str, Any]]:
-        """`YOLOHead.detect` of what the network returned: per image ``boxes``, ``labels`` and ``scores``."""
-        return self.head.detect(outputs, score_threshold, nms_threshold, limit)
-
-
 class _Head(nn.Module):
     """One scale: five convolutions in turn 1x1 and 3x3, whose result the next scale takes, one more, and the output."""
 
@@ -92,7 +64,7 @@ class _Head(nn.Module):
         return x, self.output(self.conv(x))
 
 
-class YOLOv3(_YOLO):
+class YOLOv3(YOLO):
     """YOLOv3 on (N, in_channels, H, W), H and W multiples of 32; see `yolov3`."""
 
     def __init__(self, num_classes: int = 80, in_channels: int = 3) -> None:
@@ -128,7 +100,7 @@ class YOLOv3(_YOLO):
         return coarse, middle, self.head3(x)[1]
 
 
-class YOLOv3Tiny(_YOLO):
+class YOLOv3Tiny(YOLO):
     """YOLOv3-tiny on (N, in_channels, H, W), H and W multiples of 32; see `yolov3_tiny`."""
 
     def __init__(self, num_classes: int = 80, in_channels: int = 3) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from pyconv.errors import ShapeError
 from pyconv.models.detection import GeneralizedRCNNTransform, RPNHead, resnet_fpn_backbone
 from pyconv.models.detection.keypoints import keypoints_to_heatmap
 from pyconv.models.detection.rpn import TwoScoreRPNHead
+from pyconv.models.keymaps import fit, load_fitted
 from tests.peers import torchvision
 from tests.zoo import close, counts, draw, load_from_torch, step_lowers_loss
 
@@ -120,6 +123,16 @@ def test_images_may_be_arrays_tensors_or_one_batch():
     assert [len(one["boxes"]) for one in found[0]] == [5, 5]
     scores = found[0][0]["scores"].numpy()
     assert (np.diff(scores) <= 0).all()
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn", "mask_rcnn", "keypoint_rcnn"])
+def test_images_of_other_channels(name):
+    model = small(name, in_channels=1, num_classes=2).eval()
+    assert model.input_size == (1, 64, 64)
+    [found] = model([np.zeros((1, 64, 80), np.float32)])
+    assert found["boxes"].shape[1:] == (4,)
+    with pyconv.device("meta"):
+        assert models.faster_rcnn_vgg16(in_channels=4).backbone.features[0].in_channels == 4
 
 
 def test_gradients_reach_the_images():
@@ -243,6 +256,39 @@ def test_keypoints_at_the_border_belong_to_the_last_cell():
     cells, valid = keypoints_to_heatmap(points, boxes, 4)
     assert cells.tolist() == [[0, 15, 15, 0, 0, 0]]
     assert valid.tolist() == [[True, True, True, False, False, False]]
+
+
+# --- files from elsewhere -------------------------------------------------------------------------
+def test_files_of_the_first_version_mean_an_eps_of_0():
+    """They come from a time when frozen norms had none."""
+    model = small("mask_rcnn")
+    state = {name: value.array for name, value in model.state_dict().items()}
+    old = {re.sub(r"(blocks\.\d)\.0\.|(rpn\.head\.conv)\.0\.0\.", r"\1\2.", name): value for name, value in state.items()}
+    old = {re.sub(r"mask_head\.(\d)\.0", lambda m: f"mask_head.mask_fcn{int(m[1]) + 1}", name): v for name, v in old.items()}
+    assert len(set(old) - set(state)) == 8 * 2 + 2 + 4 * 2
+
+    def eps(network):
+        return {module.eps for module in network.modules() if isinstance(module, nn.FrozenBatchNorm2d)}
+
+    load_fitted(model, fit(model, state))
+    assert eps(model) == {1e-5}
+    load_fitted(model, fit(model, old))
+    assert eps(model) == {0.0}
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.array, state[name])
+
+
+def test_caffes_names():
+    with pyconv.device("meta"):
+        model = models.faster_rcnn_vgg16()
+    own = model.state_dict()
+    layers = [f"conv{block}_{i + 1}" for block, depth in enumerate((2, 2, 3, 3, 3), 1) for i in range(depth)]
+    layers += ["rpn_conv/3x3", "rpn_cls_score", "rpn_bbox_pred", "fc6", "fc7", "cls_score", "bbox_pred"]
+    names = [f"{layer}.{part}" for layer in layers for part in ("weight", "bias")]
+    found = fit(model, dict(zip(names, own.values(), strict=True)))
+    assert found.steps == ["renamed Caffe's layers of VGG"]
+    assert {name: value.shape for name, value in found.state.items()} == {name: v.shape for name, v in own.items()}
+    assert list(found.state) == list(own)
 
 
 # --- misuse ---------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ def test_a_step_at_full_size(name):
 
 
 @pytest.mark.parametrize(("call", "error", "match"), [
-    (lambda m: m(pyconv.zeros(1, 3, 100, 96)), ShapeError, r"\[yolov3\] images have shape \(1, 3, 100, 96\), expected"),
+    (lambda m: m(pyconv.zeros(1, 3, 100, 96)), ShapeError, r"\[yolo\] images have shape \(1, 3, 100, 96\), expected"),
     (lambda m: m(pyconv.zeros(1, 1, 64, 64)), ShapeError, r"expected \(N, 3, H, W\) with H and W multiples of 32"),
     (lambda m: m(pyconv.zeros(3, 64, 64)), ShapeError, r"images have shape \(3, 64, 64\)"),
     (lambda m: models.yolov3(num_classes=0), ValueError, r"num_classes is 0"),
@@ -236,7 +236,7 @@ def test_a_step_at_full_size(name):
     (lambda m: m.loss((pyconv.zeros(1, 24, 2, 2), pyconv.zeros(1, 21, 4, 4)), []), ShapeError,
      r"outputs\[1\] has shape \(1, 21, 4, 4\), expected \(N, 24, H, W\)"),
     (lambda m: m.loss((pyconv.zeros(1, 24, 2, 2), pyconv.zeros(1, 24, 4, 4)), []), ValueError,
-     r"\[yolov3\] targets has 0 entries, expected one per image, 1"),
+     r"\[yolo\] targets has 0 entries, expected one per image, 1"),
     (lambda m: m.loss((pyconv.zeros(1, 24, 2, 2), pyconv.zeros(1, 24, 4, 4)), as_targets([[((9, 9, 3, 3), 3)]])),
      IndexError, r"targets\[0\]\['labels'\]\[0\] is 3, expected 0 to 2"),
 ])

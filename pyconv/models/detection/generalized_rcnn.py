@@ -14,6 +14,13 @@ from pyconv.models.detection.transform import GeneralizedRCNNTransform
 from pyconv.tensor import Tensor
 
 
+def image_statistics(in_channels: int) -> dict[str, list[float]]:
+    """``image_mean`` and ``image_std`` of ImageNet's images; of other than 3 channels, the average of theirs for each."""
+    if in_channels == 3:
+        return {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    return {"image_mean": [0.449] * in_channels, "image_std": [0.226] * in_channels}
+
+
 class GeneralizedRCNN(nn.Module):
     """transform, backbone, rpn and roi_heads, one after the other.
 
