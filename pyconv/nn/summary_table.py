@@ -51,10 +51,18 @@ def shape_text(shape: Any) -> str:
     if shape is None:
         return "not called"
     if isinstance(shape, list):
-        if len(shape) > 3:  # such as the outputs of a detector's heads
-            return f"{shape_text(shape[:2])}, ... {len(shape)} in all"
-        return ", ".join("-" if s is None else shape_text(s) for s in shape)
+        every = _flat(shape)
+        if len(every) > 2:  # such as the outputs of a detector's heads
+            return f"{shape_text(every[0])} and {len(every) - 1} more"
+        return ", ".join(map(shape_text, every)) or "-"
     return " x ".join(map(str, shape)) or "scalar"
+
+
+def _flat(shapes: Any) -> list[tuple[int, ...]]:
+    """All shapes in lists of lists; what is no array has none."""
+    if isinstance(shapes, list):
+        return [shape for item in shapes for shape in _flat(item)]
+    return [] if shapes is None else [shapes]
 
 
 def _field_text(field: tuple[int, ...] | None) -> str:

@@ -391,3 +391,26 @@ def test_names_of_layers():
     assert [line["layer"] for line in found] == [
         "Conv 3x5s2d2, 4 / Batch Norm / ReLU6", "Up-Conv 2x2s2, 4", "Local 3x3s1, 2", "Upsample to 84x76", "Rearrange",
         "Avg Pool 2x2s1", "Avg Pool to 2x3", "FC 3 / Softmax"]
+
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Identity()
+
+    def forward(self, x):
+        return {"a": [x, x, "word"], "b": (x, None, [x])}
+
+
+def test_many_outputs():
+    (row,) = summary(nn.Sequential(Several()), (2, 3), depth=1).rows
+    assert row.output_shape == [[(2, 3), (2, 3), None], [(2, 3), None, [(2, 3)]]]
+    assert "2 x 3 and 3 more" in str(summary(nn.Sequential(Several()), (2, 3), depth=1))
+
+
+def test_a_detector_is_counted_with_the_boxes_that_it_may_propose():
+    with pyconv.device("meta"):
+        model = models.create_model("fasterrcnn_resnet50_fpn")
+    found = summary(model, depth=2)
+    assert (found.total_parameters, found.total_macs, found.stopped) == (41_755_286, 134_379_721_216, None)
+    assert "1 x 256 x 200 x 200 and 3 more" in str(found)
