@@ -23,15 +23,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from pyconv import nn
+from pyconv.errors import ShapeError
 from pyconv.models.registry import register
 from pyconv.models.sizes import multiples
 from pyconv.nn import functional as F
-from pyconv.nn.arguments import whole
+from pyconv.nn.arguments import number, whole
+from pyconv.tensor import Tensor, raw
 
 __all__ = ["Hourglass", "hourglass"]
 
 _DEPTH = 4  # times that an hourglass halves its map
+_STEP = 4  # pixels per cell of the maps
 _WIDTH = 128  # of the 3x3 convolutions; 256 between blocks
 
 
@@ -102,7 +107,7 @@ class Hourglass(nn.Module):
 
     def forward(self, x: Any) -> list[Any]:
         """(N, in_channels, H, W) to a list of maps (N, num_classes, H / 4, W / 4), one entry per stack."""
-        multiples("hourglass", x, self.input_size[0], 4 * 2**_DEPTH)
+        multiples("hourglass", x, self.input_size[0], _STEP * 2**_DEPTH)
         x = self.layer1(self.relu(self.bn1(self.conv1(x))))
         x = self.layer3(self.layer2(self.maxpool(x)))
         maps = []
@@ -113,13 +118,54 @@ class Hourglass(nn.Module):
                 x = x + self.fc_[i](y) + self.score_[i](maps[-1])
         return maps
 
+    def targets(self, points: Any, size: tuple[int, int], sigma: float = 1.0) -> Tensor:
+        """The maps to train on, with `functional.mse_loss` for every stack.
+
+        Args:
+            points: (N, joints, 2), x and y of each joint in pixels, (0, 0) the middle of the first; NaN for one that is not
+                seen, whose map is zero.
+            size: (H, W) of the pictures.
+            sigma: of the spot around a joint, in cells of the map.
+
+        Returns:
+            float32 (N, joints, H / 4, W / 4), exp(-distance² / (2 sigma²)).
+        """
+        where = np.asarray(points, np.float64)
+        if where.ndim != 3 or where.shape[2] != 2:
+            raise ShapeError(f"[hourglass.targets] points have shape {where.shape}, expected (N, joints, 2)")
+        if number("hourglass.targets", "sigma", sigma, 0, 1e6) == 0:
+            raise ValueError("[hourglass.targets] sigma is 0, expected a number above 0")
+        cells = (where - (_STEP - 1) / 2) / _STEP
+        rows, columns = (np.arange(whole("hourglass.targets", "size", n, 1) // _STEP) for n in size)
+        x, y = (cells[:, :, i, None, None] for i in (0, 1))
+        maps = np.exp(-((columns - x) ** 2 + (rows[:, None] - y) ** 2) / (2 * sigma**2))
+        return Tensor(np.nan_to_num(maps, nan=0.0).astype(np.float32))
+
+    def joints(self, maps: Any) -> np.ndarray:
+        """Maps (N, joints, H, W) to (N, joints, 3): x and y in pixels, and the map's largest value.
+
+        The place is that of the largest value, a quarter of a cell towards the larger neighbour along each axis.
+        """
+        heat = raw(maps, "hourglass.joints", "maps")
+        if heat.ndim != 4 or 0 in heat.shape:
+            raise ShapeError(f"[hourglass.joints] maps have shape {heat.shape}, expected (N, joints, H, W)")
+        found = np.zeros((*heat.shape[:2], 3), np.float32)
+        for n, joint in np.ndindex(*heat.shape[:2]):
+            one = np.pad(heat[n, joint], 1, mode="reflect")  # at the border neither neighbour is larger
+            i, j = np.unravel_index(heat[n, joint].argmax(), heat.shape[2:])
+            x = j + 0.25 * np.sign(one[i + 1, j + 2] - one[i + 1, j])
+            y = i + 0.25 * np.sign(one[i + 2, j + 1] - one[i, j + 1])
+            found[n, joint] = _STEP * x + (_STEP - 1) / 2, _STEP * y + (_STEP - 1) / 2, heat[n, joint, i, j]
+        return found
+
 
 @register
 def hourglass(num_classes: int = 16, in_channels: int = 3, stacks: int = 8, blocks: int = 1) -> Hourglass:
     """Stacked hourglasses: 25,594,624 parameters with 8 ``stacks``, 6,730,912 with 2, 3,586,960 with 1.
 
     ``num_classes`` is the number of joints, ``blocks`` that of residual blocks in a row. Sides are multiples of 64. The
-    output is a list with the maps of every stack, to be trained with the squared error of each; the last is the answer.
+    output is a list with the maps of every stack, to be trained with the squared error of each, on `Hourglass.targets`; the
+    last is the answer, from which `Hourglass.joints` reads the places.
     State names: ``conv1 bn1 layer1.0.bn1 hg.0.hg.0.0.0.bn1 res.0.0.bn1 fc.0.0 score.0 fc_.0 score_.0``. Raises
     ShapeError for other sides.
 

@@ -82,6 +82,15 @@ class UNet(nn.Module):
             x = getattr(self, f"up{level}")(cat([_middle(skip, *x.shape[2:]), x], 1))
         return self.score(x)
 
+    def segment(self, x: Any) -> Any:
+        """(N, in_channels, H, W) of any sides from 108 to scores for all of its pixels, (N, num_classes, H, W).
+
+        What the network has to see around the picture is the picture mirrored at its border, as in the paper.
+        """
+        height, width = at_least("unet", x, self.input_size[0], 108)  # so that there are pixels to mirror
+        down, right = (92 + -(n - 4) % 16 for n in (height, width))  # up to a side that fits; cut off again
+        return self(F.pad(x, (92, right, 92, down), mode="reflect"))[:, :, :height, :width]
+
     def _check(self, x: Any) -> None:
         """The sides are even at each of the four poolings, and something is left at the end."""
         height, width = image("unet", x, self.input_size[0])
@@ -193,9 +202,9 @@ class UNetBrain(nn.Module):
 def unet(num_classes: int = 2, in_channels: int = 1) -> UNet:
     """The U-Net of 2015: 31,030,658 parameters; 572 x 572 pixels to scores for the inner 388 x 388.
 
-    Sides are 188, 204, 220, ...: even at each pooling. Half of the deepest maps are dropped in training; weights are
-    drawn from N(0, 2 / fan in), as in the paper. State names: ``down1.conv1`` to ``down4.conv2``, ``bottom``, ``upconv4``,
-    ``up4.conv1`` to ``up1.conv2``, ``score``. Raises ShapeError for other sides.
+    Sides are 188, 204, 220, ...: even at each pooling; `UNet.segment` takes any. Half of the deepest maps are dropped in
+    training; weights are drawn from N(0, 2 / fan in), as in the paper. State names: ``down1.conv1`` to ``down4.conv2``,
+    ``bottom.conv1``, ``upconv4``, ``up4.conv1`` to ``up1.conv2``, ``score``. Raises ShapeError for other sides.
 
     >>> import pyconv
     >>> pyconv.summary(unet(), (1, 1, 572, 572)).rows[-1].output_shape

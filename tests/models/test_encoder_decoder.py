@@ -100,6 +100,19 @@ def test_the_unet_crops_around_the_middle(unet, picture):
     np.testing.assert_allclose(found[..., ::-1, ::-1], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_whole_pictures_are_mirrored_around(unet):
+    x = draw(1, 1, 108, 121)
+    mirrored = np.pad(x, ((0, 0), (0, 0), (92, 92 + 8), (92, 92 + 11)), mode="reflect")  # 300 x 316
+    with pyconv.no_grad():
+        found = unet.segment(pyconv.from_numpy(x)).numpy()
+        expected = unet(pyconv.from_numpy(mirrored)).numpy()[:, :, :108, :121]
+    np.testing.assert_array_equal(found, expected)
+    with pyconv.device("meta"):
+        meta = models.unet()
+        for n in range(108, 125):
+            assert meta.segment(pyconv.zeros(1, 1, n, 300 - n)).shape == (1, 2, n, 300 - n)
+
+
 def torch_unet_padded(torch):
     t = torch.nn
 
@@ -240,6 +253,8 @@ def test_a_step_lowers_the_brain_unets_loss():
      r"\[unet\] x has 572 x 571 pixels, expected 188, 204, 220, .* such as 572 x 572; the output has 184 fewer"),
     (lambda: output_size("unet", 64, 180), ValueError, r"\[unet\] x has 64 x 180 pixels, .* such as 188 x 188"),
     (lambda: output_size("unet", 202, 190), ValueError, r"such as 204 x 188"),
+    (lambda: models.unet().segment(pyconv.zeros(1, 1, 107, 200)), ValueError,
+     r"\[unet\] x has 107 x 200 pixels, expected at least 108 x 108"),
     (lambda: output_size("unet_padded", 15, 64), ValueError, r"\[unet_padded\] x has 15 x 64 pixels, expected at least 16 x 16"),
     (lambda: output_size("unet_brain", 100, 64), ValueError,
      r"\[unet_brain\] x has 100 x 64 pixels, expected multiples of 16, such as 96 x 64"),

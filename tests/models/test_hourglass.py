@@ -94,7 +94,59 @@ def test_a_step_lowers_the_loss(stacks):
     step_lowers_loss(model, lambda: sum(F.mse_loss(maps, target) for maps in model(x)), 1e-3)
 
 
+def test_joints_are_read_from_the_maps_that_mark_them():
+    model = models.hourglass(stacks=1)
+    points = np.random.default_rng(0).uniform(0, 63, (5, 16, 2)) * [2, 1]  # x, y
+    points[1, 3] = np.nan
+    maps = model.targets(points, (64, 128))
+    assert maps.shape == (5, 16, 16, 32)
+    found = model.joints(maps)
+    seen = ~np.isnan(points[:, :, 0])
+    assert np.abs(found[seen][:, :2] - points[seen]).max() <= 2.0 + 1e-6  # half a cell, and on average half of that
+    assert np.abs(found[seen][:, :2] - points[seen]).mean() < 0.75
+    assert found[1, 3, 2] == 0
+    assert not maps.numpy()[1, 3].any()
+    exact = model.targets([[[4 * 7 + 1.5, 4 * 2 + 1.5]]], (64, 64)).numpy()
+    assert exact[0, 0, 2, 7] == 1
+    np.testing.assert_allclose(exact[0, 0, 2, 9], np.exp(-2), rtol=1e-6)
+    np.testing.assert_array_equal(model.joints(exact)[0, 0], [29.5, 9.5, 1])
+    corner = np.zeros((1, 1, 3, 3), np.float32)
+    corner[0, 0, 0, 1], corner[0, 0, 1, 1], corner[0, 0, 0, 2] = 1, 0.5, 0.5
+    np.testing.assert_array_equal(model.joints(corner)[0, 0], [4 + 1.5 + 1, 1.5, 1])
+    np.testing.assert_array_equal(model.joints(np.ones((1, 1, 1, 1), np.float32))[0, 0], [1.5, 1.5, 1])
+
+
+@pytest.mark.full
+def test_it_learns_where_a_joint_is():
+    pyconv.manual_seed(0)
+    model, rng = models.hourglass(num_classes=1, stacks=1), np.random.default_rng(0)
+    optimizer = pyconv.optim.RMSprop(model.parameters(), lr=2.5e-4)  # the paper's
+    rows, columns = np.indices((64, 64))
+
+    def pictures(count):
+        points = rng.uniform(10, 54, (count, 1, 2))
+        x = rng.normal(0, 0.3, (count, 3, 64, 64))
+        x += (np.hypot(columns - points[:, :, :1, None], rows - points[:, :, 1:, None]) < 5)
+        return pyconv.from_numpy(x.astype(np.float32)), points
+
+    for _ in range(30):
+        x, points = pictures(4)
+        loss = F.mse_loss(model(x)[0], model.targets(points, (64, 64)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    x, points = pictures(20)
+    with pyconv.no_grad():
+        found = model.joints(model(x)[0])
+    assert np.median(np.abs(found[:, :, :2] - points)) < 4
+
+
 @pytest.mark.parametrize(("call", "error", "match"), [
+    (lambda: models.hourglass(stacks=1).targets([[1, 2]], (64, 64)), ValueError,
+     r"\[hourglass.targets\] points have shape \(1, 2\), expected \(N, joints, 2\)"),
+    (lambda: models.hourglass(stacks=1).targets([[[1, 2]]], (64, 64), sigma=0), ValueError, r"\[hourglass.targets\] sigma is 0"),
+    (lambda: models.hourglass(stacks=1).joints(np.zeros((3, 4))), ValueError,
+     r"\[hourglass.joints\] maps have shape \(3, 4\), expected \(N, joints, H, W\)"),
     (lambda: models.hourglass(stacks=1)(pyconv.zeros(1, 3, 200, 256)), ValueError,
      r"\[hourglass\] x has 200 x 256 pixels, expected multiples of 64, such as 192 x 256"),
     (lambda: models.hourglass(stacks=1)(pyconv.zeros(1, 3, 32, 20)), ValueError, r"such as 64 x 64"),
