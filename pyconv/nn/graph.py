@@ -158,15 +158,16 @@ def _merged(found: list[Block], children: Counter[str]) -> list[Block]:
     readers = Counter(source for block in found for source in block.inputs)
     result: list[Block] = []
     stand_for: dict[Block, Block] = {}
+    last: dict[Block, Block] = {}  # of the blocks that one stands for: whoever reads it reads that one's output
     for block in found:
         block.inputs = {stand_for.get(b, b) for b in block.inputs}
         before = result[-1] if result else None
         if (before is not None and block.inputs == {before} and _look(block) == _look(before) and before.kind != "input"
-                and readers[_last(before, stand_for, found)] == 1):
+                and readers[last.get(before, before)] == 1):
             before.count += 1
             before.inner = block.inner  # the first one's may have a shortcut of its own
             before.label = _common(before.path, block.path, before.count, children)
-            stand_for[block] = before
+            stand_for[block], last[before] = before, block
         else:
             block.label = block.path
             result.append(block)
@@ -179,11 +180,6 @@ def _common(first: str, last: str, count: int, children: Counter[str]) -> str:
     if parent != first.rpartition(".")[0]:
         return f"{first} … {last}"
     return parent if parent and children[parent] == count else f"{first} … {end}"
-
-
-def _last(block: Block, stand_for: dict[Block, Block], found: list[Block]) -> Block:
-    """The last of the blocks that one stands for: whoever reads it reads that one's output."""
-    return next((b for b in reversed(found) if stand_for.get(b) is block), block)
 
 
 def _look(block: Block) -> Any:

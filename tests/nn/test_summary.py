@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -340,19 +341,12 @@ def test_as_far_as_shapes_lead():
 
 # --- the lecture's table ------------------------------------------------------------------------
 def alexnet(groups=2):
-    meta = {"device": "meta"}
-    conv = lambda *args, **options: (nn.Conv2d(*args, **options, **meta), nn.ReLU(inplace=True))  # noqa: E731
-    return nn.Sequential(
-        *conv(3, 96, 11, stride=4), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-        *conv(96, 256, 5, padding=2, groups=groups), nn.LocalResponseNorm(5), nn.MaxPool2d(3, 2),
-        *conv(256, 384, 3, padding=1), *conv(384, 384, 3, padding=1, groups=groups),
-        *conv(384, 256, 3, padding=1, groups=groups), nn.MaxPool2d(3, 2), nn.Flatten(),
-        nn.Linear(9216, 4096, **meta), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096, **meta), nn.ReLU(), nn.Dropout(),
-        nn.Linear(4096, 1000, **meta))
+    with pyconv.device("meta"):
+        return models.create_model("alexnet2012", groups=groups)
 
 
 def test_the_table_of_the_lecture():
-    lines = str(summary(alexnet(), (1, 3, 227, 227), style="slide")).splitlines()
+    lines = str(summary(alexnet(), style="slide")).splitlines()
     width = len(lines[1]) - len("multiply-adds")
     body = [[cell.strip() for cell in (line[:8], line[8:width], line[width:])] for line in lines[2:15]]
     assert [row[0] for row in body if row[0]] == ["4M", "16M", "37M", "442K", "663K", "884K", "307K", "35K"]
@@ -414,3 +408,19 @@ def test_a_detector_is_counted_with_the_boxes_that_it_may_propose():
     found = summary(model, depth=2)
     assert (found.total_parameters, found.total_macs, found.stopped) == (41_755_286, 134_379_721_216, None)
     assert "1 x 256 x 200 x 200 and 3 more" in str(found)
+
+
+# --- every network ------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", models.list_models())
+def test_every_network_without_memory(name):
+    before = pyconv.runtime.memory()["current_bytes"]
+    pyconv.runtime.reset_peak()
+    with pyconv.device("meta"):
+        model = models.create_model(name)
+    found = summary(model)
+    assert pyconv.runtime.memory()["peak_bytes"] - before < 2**25  # what is no parameter, such as anchors
+    assert sum(row.parameters for row in found.rows) == found.total_parameters > 0
+    assert all(row.output_shape is not None for row in found.rows if row.macs) or found.stopped
+    assert sum(row.macs for row in summary(model, depth=1).rows) == found.total_macs
+    assert ElementTree.fromstring(found.to_svg()) is not None
+    json.loads(found.to_json())
