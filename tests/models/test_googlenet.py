@@ -25,7 +25,7 @@ def test_same_as_torch(transform, torch):
     theirs = torchvision().models.googlenet(
         num_classes=9, init_weights=False, transform_input=transform, dropout=0.0, dropout_aux=0.0)
     ours = models.googlenet(9, transform_input=transform, dropout=0.0, dropout_aux=0.0)
-    same_as_torch(ours, theirs, draw(2, 3, 48, 48), 9, double=True, scores=weighted)
+    same_as_torch(ours, theirs, draw(3, 3, 32, 32), 9, double=True, scores=weighted)
 
 
 @pytest.mark.full

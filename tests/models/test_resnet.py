@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from peers import torchvision
@@ -16,13 +18,29 @@ NAMES = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext5
 
 
 @pytest.mark.parametrize("name", [
-    name if name in ("resnet18", "resnext50_32x4d") else pytest.param(name, marks=pytest.mark.full)
-    for name in NAMES])
+    name if name == "resnet18" else pytest.param(name, marks=pytest.mark.full) for name in NAMES])
 def test_same_as_torch(name, torch):
     torch.manual_seed(0)
     theirs = getattr(torchvision().models, name)(num_classes=11)
     same_as_torch(models.create_model(name, num_classes=11), theirs, draw(2, 3, 64, 64), 11,
                   double=name != "resnet18")
+
+
+@pytest.mark.parametrize("options", [
+    {"groups": 8, "width_per_group": 4, "replace_stride_with_dilation": [False, True, True]},
+    {"width_per_group": 32, "replace_stride_with_dilation": [True, False, True],
+     "norm_layer": lambda nn, c: nn.GroupNorm(4, c)}])
+def test_a_few_bottlenecks_same_as_torch(options, torch):
+    """Every option of the class, on two blocks at most per stage."""
+    torch.manual_seed(2)
+    peer = torchvision().models.resnet
+
+    def build(nn, network, block):
+        norm = {"norm_layer": functools.partial(options["norm_layer"], nn)} if "norm_layer" in options else {}
+        return network(block, [1, 2, 1, 1], 3, **{**options, **norm})
+
+    same_as_torch(build(nn, models.ResNet, models.Bottleneck), build(torch.nn, peer.ResNet, peer.Bottleneck),
+                  draw(3, 3, 32, 24), 3, double=True)
 
 
 @pytest.mark.full
@@ -31,15 +49,6 @@ def test_same_as_torch_at_full_size(name, torch):
     torch.manual_seed(1)
     theirs = getattr(torchvision().models, name)()
     same_as_torch(models.create_model(name), theirs, draw(2, 3, 224, 224), double=True)
-
-
-def test_dilation_and_norm_are_the_same_in_torch(torch):
-    torch.manual_seed(2)
-    dilate = [False, True, True]
-    theirs = torchvision().models.resnet50(
-        num_classes=3, replace_stride_with_dilation=dilate, norm_layer=lambda c: torch.nn.GroupNorm(8, c))
-    ours = models.resnet50(3, replace_stride_with_dilation=dilate, norm_layer=lambda c: nn.GroupNorm(8, c))
-    same_as_torch(ours, theirs, draw(2, 3, 32, 32), 3, double=True)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

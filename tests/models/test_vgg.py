@@ -33,7 +33,7 @@ def test_convolutions_are_the_same_in_torch(name, torch):
     for layer in theirs.features:
         if hasattr(layer, "reset_parameters"):
             layer.reset_parameters()
-    same_as_torch(narrow(pyconv, getattr(models, name)), theirs, draw(2, 3, 64, 64), 7,
+    same_as_torch(narrow(pyconv, getattr(models, name)), theirs, draw(3, 3, 32, 48), 7,
                   double=name.endswith("_bn"))
 
 
