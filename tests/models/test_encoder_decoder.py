@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from zoo import counts, draw, same_maps_as_torch, step_lowers_loss
+from zoo import close, counts, draw, same_maps_as_torch, step_lowers_loss
 
 import pyconv
 from pyconv import models, nn
@@ -73,6 +73,7 @@ def test_sizes(name, size, expected):
 
 @pytest.fixture(scope="module")
 def unet():
+    pyconv.manual_seed(0)
     return models.unet().eval()
 
 
@@ -86,7 +87,7 @@ def test_tiles_of_the_unet_have_no_seams(unet, picture):
         whole = unet(pyconv.from_numpy(picture)).numpy()
         lower = unet(pyconv.from_numpy(picture[:, :, 16:])).numpy()
     assert whole.shape == (1, 2, 20, 4)
-    np.testing.assert_allclose(lower, whole[:, :, 16:], rtol=1e-4, atol=1e-5)
+    close(lower, whole[:, :, 16:])
 
 
 def test_the_unet_crops_around_the_middle(unet, picture):
@@ -97,7 +98,7 @@ def test_the_unet_crops_around_the_middle(unet, picture):
     with pyconv.no_grad():
         expected = unet(pyconv.from_numpy(picture)).numpy()
         found = mirrored(pyconv.from_numpy(picture[..., ::-1, ::-1].copy())).numpy()
-    np.testing.assert_allclose(found[..., ::-1, ::-1], expected, rtol=1e-4, atol=1e-5)
+    close(found[..., ::-1, ::-1], expected)
 
 
 def test_whole_pictures_are_mirrored_around(unet):
@@ -231,7 +232,6 @@ def test_the_unet_drops_half_of_the_deepest_maps(unet, picture):
     pytest.param("unet", (188, 188), 2, marks=pytest.mark.full), ("unet_padded", (16, 16), 2), ("encoder_decoder", (16, 16), 2),
     ("segnet", (32, 32), 11)])
 def test_a_step_lowers_the_loss(name, size, classes):
-    pyconv.manual_seed(0)
     model = models.create_model(name).train()
     for module in model.modules():
         if isinstance(module, nn.Dropout):
@@ -242,7 +242,6 @@ def test_a_step_lowers_the_loss(name, size, classes):
 
 
 def test_a_step_lowers_the_brain_unets_loss():
-    pyconv.manual_seed(0)
     model = models.unet_brain()
     x, target = draw(2, 3, 32, 32), (draw(2, 1, 32, 32, seed=1) > 0).astype(np.float32)
     step_lowers_loss(model, lambda: F.binary_cross_entropy(model(pyconv.from_numpy(x)), pyconv.from_numpy(target)), 1e-2)

@@ -152,7 +152,7 @@ def test_a_classifier_becomes_fully_convolutional(narrow):
         for j in range(2):
             window = pyconv.from_numpy(maps[:, :, i:i + 7, j:j + 7].reshape(1, -1).copy())
             expected = linear[1](linear[0](window)).detach().numpy()
-            np.testing.assert_allclose(found[:, :, i, j], expected, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(found[:, :, i, j], expected, rtol=1e-4, atol=1e-5 * np.abs(found).max())
 
 
 def test_vgg16_has_the_names_that_are_taken_over():
@@ -174,7 +174,6 @@ def test_a_step_lowers_the_loss(narrow, name):
 
 @pytest.mark.full
 def test_a_step_at_full_width():
-    pyconv.manual_seed(0)
     model = models.fcn8s()
     model.dropout.eval()
     x, labels = pyconv.from_numpy(draw(1, 3, 40, 30)), np.random.default_rng(0).integers(0, 21, (1, 40, 30))

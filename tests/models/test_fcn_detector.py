@@ -29,7 +29,7 @@ def test_a_cell_is_the_classifier_on_its_window():
             for j in range(2):
                 window = np.ascontiguousarray(x[:, :, 8 * i:8 * i + 38, 8 * j:8 * j + 38])
                 alone = model(pyconv.from_numpy(window)).numpy()
-                np.testing.assert_allclose(heat[:, :, i:i + 1, j:j + 1], alone, rtol=1e-4, atol=1e-5)
+                np.testing.assert_allclose(heat[:, :, i:i + 1, j:j + 1], alone, rtol=1e-4, atol=1e-5 * np.abs(heat).max())
 
 
 @pytest.mark.parametrize(("size", "cells"), [((38, 45), (1, 1)), ((46, 53), (2, 2)), ((128, 54), (12, 3))])
@@ -92,7 +92,6 @@ def pictures(count, size, seed):
 
 
 def test_it_learns_to_find_discs():
-    pyconv.manual_seed(0)
     model = models.fcn_detector(in_channels=1)
     optimizer = pyconv.optim.Adam(model.parameters(), lr=1e-3)
     for step in range(40):
@@ -110,7 +109,6 @@ def test_it_learns_to_find_discs():
 
 
 def test_a_step_lowers_the_loss():
-    pyconv.manual_seed(0)
     model, x = models.fcn_detector(), pyconv.from_numpy(draw(2, 3, 54, 46))
     target = model.targets([[(20, 20, 0)], [(25, 30, 0)]], (54, 46))
     step_lowers_loss(model, lambda: F.binary_cross_entropy_with_logits(model(x), target))

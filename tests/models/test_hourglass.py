@@ -88,7 +88,6 @@ def test_two_stacks_are_those_of_the_definition():
 
 @pytest.mark.parametrize("stacks", [1, 2])
 def test_a_step_lowers_the_loss(stacks):
-    pyconv.manual_seed(0)
     model = models.hourglass(stacks=stacks)
     x, target = pyconv.from_numpy(draw(2, 3, 64, 64)), pyconv.from_numpy(np.abs(draw(2, 16, 16, 16, seed=1)))
     step_lowers_loss(model, lambda: sum(F.mse_loss(maps, target) for maps in model(x)), 1e-3)
@@ -118,7 +117,6 @@ def test_joints_are_read_from_the_maps_that_mark_them():
 
 @pytest.mark.full
 def test_it_learns_where_a_joint_is():
-    pyconv.manual_seed(0)
     model, rng = models.hourglass(num_classes=1, stacks=1), np.random.default_rng(0)
     optimizer = pyconv.optim.RMSprop(model.parameters(), lr=2.5e-4)  # the paper's
     rows, columns = np.indices((64, 64))

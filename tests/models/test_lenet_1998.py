@@ -86,7 +86,6 @@ def test_the_initial_weights_shrink_with_the_number_of_inputs():
 
 @pytest.mark.parametrize("name", ["lenet5_1998", "lenet_caffe"])
 def test_a_step_lowers_the_loss(name):
-    pyconv.manual_seed(0)
     model = models.create_model(name)
     x, labels = pyconv.from_numpy(draw(8, *model.input_size)), pyconv.tensor(np.arange(8))
     step_lowers_loss(model, lambda: F.cross_entropy(model(x), labels), 1e-3)
@@ -96,7 +95,6 @@ def test_the_lenet_of_1998_learns_digits():
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     from pyconv.data import Digits
 
-    pyconv.manual_seed(0)
     model, data = models.lenet5_1998(), Digits(train=True)
     x, labels = (data.data * 1.275 - 0.1).astype(np.float32), data.targets
     optimizer = pyconv.optim.Adam(model.parameters(), lr=2e-3)

@@ -23,7 +23,6 @@ from pyconv import models
     ("carn", {"scale": 4}, (3, 90, 160), (3, 360, 640)),
 ])
 def test_forward_and_backward(name, options, size, output):
-    pyconv.manual_seed(0)
     model = models.create_model(name, **options)
     out = model(pyconv.from_numpy(draw(1, *size)))
     maps = list(out.values()) if isinstance(out, dict) else out if isinstance(out, list) else [out]

@@ -172,7 +172,6 @@ def test_carn_is_what_the_paper_draws(name, groups):
 @pytest.mark.parametrize(("name", "options", "scale"), [
     ("srcnn", {}, 1), ("vdsr", {}, 1), ("vdsr", {"bias": False}, 1), ("carn", {"scale": 2}, 2), ("carn_m", {"scale": 4}, 4)])
 def test_a_step_lowers_the_loss(name, options, scale):
-    pyconv.manual_seed(0)
     model = models.create_model(name, **options)
     rng = np.random.default_rng(0)
     channels = model.input_size[0]
