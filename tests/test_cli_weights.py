@@ -10,8 +10,9 @@ import struct
 import numpy as np
 import pytest
 from command_line import document, mistake, pyconv
-from malformed_weights import GOOD_CAFFE, GOOD_ZIP, MALFORMED
+from malformed_weights import MALFORMED
 from PIL import Image
+from weight_files import GOOD_CAFFE, GOOD_ZIP
 
 from pyconv import io, models
 from pyconv.data import Preprocessing
@@ -137,7 +138,8 @@ def test_verify_notices_what_is_wrong(checkpoint, tmp_path):
 
 @pytest.mark.parametrize(("args", "match"), [
     (("weights",), r"required"), (("weights", "check", "x"), r"invalid choice: 'check'"),
-    (("weights", "verify", "none"), r"none: no such file"), (("weights", "verify", "."), r"is a directory"),
+    (("weights", "verify", "none"), r"none: no such file"), (("weights", "verify", "."), r"\[load\] \. is not a regular file"),
+    (("weights", "verify", "/dev/zero"), r"is not a regular file"),
     (("weights", "verify", "none", "--num-classes", "2"), r"--num-classes goes with --model"),
 ])
 def test_verify_mistakes(tmp_path, args, match):

@@ -29,12 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Three checks; ``failed`` unless every one that applies holds."""
     from pyconv import io
+    from pyconv.io.source import open_regular
 
     if args.num_classes is not None and args.model is None:
         raise UserError("--num-classes goes with --model")
-    with args.path.open("rb") as file:
-        if not args.path.is_file():
-            raise UserError(f"{args.path} is not a regular file")
+    with open_regular(args.path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     named = _CHECKSUM.search(args.path.name)
     result: dict[str, Any] = {"path": str(args.path), "sha256": digest, "checksum": None if named is None else {

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Mapping
-from typing import IO, Any
+from io import BufferedReader
+from typing import Any
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def safetensors_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         return _read_header(file, path)[1]
 
 
-def _read_header(file: IO[bytes], path: Any) -> tuple[dict[str, TensorInfo], dict[str, str], int]:
+def _read_header(file: BufferedReader, path: Any) -> tuple[dict[str, TensorInfo], dict[str, str], int]:
     size = os.fstat(file.fileno()).st_size
     where = f"[load] {os.fspath(path)}"
     prefix = file.read(8)
@@ -142,11 +143,11 @@ def _read_header(file: IO[bytes], path: Any) -> tuple[dict[str, TensorInfo], dic
     return tensors, metadata, 8 + length
 
 
-def _read_tensor(file: IO[bytes], path: Any, name: str, info: TensorInfo, start: int) -> np.ndarray:
+def _read_tensor(file: BufferedReader, path: Any, name: str, info: TensorInfo, start: int) -> np.ndarray:
     array = np.empty(info.shape, STORED[info.dtype])
     if array.size:
         file.seek(start + info.begin)
-        got = file.readinto(array.data.cast("B"))  # type: ignore[attr-defined]
+        got = file.readinto(array.data.cast("B"))
         if got != info.end - info.begin:
             raise ValueError(f"[load] {os.fspath(path)}: tensor {short(name)} ends after {got} of "
                              f"{info.end - info.begin} bytes: the file shrank while it was read")

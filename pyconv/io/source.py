@@ -6,12 +6,12 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from typing import IO
+from io import BufferedReader
 
 import numpy as np
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a regular file for reading. Pipes and devices could block or never end: ValueError."""
     handle = os.open(os.fspath(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -26,7 +26,7 @@ class Source:
     Files are read, not mapped: a mapped file that somebody else cuts short kills the process that looks at it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], file: IO[bytes]) -> None:
+    def __init__(self, path: str | os.PathLike[str], file: BufferedReader) -> None:
         self.path = os.fspath(path)
         self._file = file
         self.size = os.fstat(file.fileno()).st_size
@@ -51,7 +51,7 @@ class Source:
         array = np.empty(count, dtype)
         if length:
             self._file.seek(at)
-            got = self._file.readinto(array.view(np.uint8))  # type: ignore[attr-defined]
+            got = self._file.readinto(array.view(np.uint8).data)
             if got != length:
                 raise self.fail(f"{what} ends after {got} of {length} bytes: the file shrank while it was read")
         return array

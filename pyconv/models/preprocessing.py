@@ -9,7 +9,8 @@ torchvision's of ImageNet                     RGB 0 to 1, less its mean, over it
 inception_v4 (timm)                           RGB -1 to 1, bicubic, 341 and 299
 torchvision's of COCO and VOC                 RGB 0 to 1, which detectors normalise themselves; segmentation as ImageNet, 520
 CIFAR's                                       RGB 0 to 1 as ImageNet, 32x32
-alexnet2012, zfnet, googlenet2014, fcn32s ... Caffe: BGR 0 to 255 less a mean; 256x256, of which the middle 227 or 224
+alexnet2012, zfnet, googlenet2014, fcn32s,    Caffe: BGR 0 to 255 less a mean; classifiers 256x256, of which the middle 227
+fast_rcnn ...                                 or 224; fast_rcnn 600 on the shorter side, for which its regions count
 YOLO                                          RGB 0 to 1, the whole picture in a square of 416 with grey around it; YOLO 1
                                               squeezed to 448x448
 lenet_caffe                                   grey 0 to 1, 28x28
@@ -40,6 +41,7 @@ _PLAIN = Preprocessing()
 _TABLE: tuple[tuple[str, Preprocessing], ...] = (
     (r"resnet\d+_cifar", Preprocessing(mean=_MEAN, std=_STD, resize=32, mode="exact")),
     (r"(faster_|mask_|keypoint_)rcnn|(faster|mask|keypoint)rcnn_.*", _PLAIN),
+    (r"fast_rcnn", Preprocessing("BGR", 255, mean=(102.9801, 115.9465, 122.7717), resize=600)),
     (r"fcn_resnet\d+", Preprocessing(mean=_MEAN, std=_STD, resize=520)),
     (r"fcn\d+s", Preprocessing("BGR", 255, mean=(104.00699, 116.66877, 122.67892))),
     (r"inception_v3", dataclasses.replace(_CENTRED, resize=342, crop=299)),

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from malformed_weights import GOOD_CAFFE
 from PIL import Image
+from weight_files import GOOD_CAFFE
 
 import pyconv
 from pyconv import io, models

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from malformed_weights import GOOD_CAFFE, GOOD_LEGACY, GOOD_NPY, GOOD_NPZ, GOOD_ZIP, MALFORMED, darknet
+from malformed_weights import MALFORMED
+from weight_files import GOOD_CAFFE, GOOD_LEGACY, GOOD_NPY, GOOD_NPZ, GOOD_ZIP, darknet
 from worker import Workers
 
 from pyconv.io import load, recognise
@@ -58,6 +59,35 @@ def test_the_good_files_that_they_were_made_from(workers, tmp_path, content, kin
     assert list(found) == names
     assert all(np.isfinite(value.array).all() for value in found.values())
     assert list(workers.ask(str(path))["loaded"]) == names
+
+
+@pytest.mark.parametrize("seed", [GOOD_ZIP, GOOD_LEGACY, GOOD_NPY, GOOD_NPZ, GOOD_CAFFE, darknet()],
+                         ids=["zip", "legacy", "npy", "npz", "caffe", "darknet"])
+def test_mutated(tmp_path, seed):
+    """Bytes changed, flipped, removed and doubled: tensors that the file has room for, or a ValueError about this file."""
+    rng, path, errors, accepted = np.random.default_rng(5), tmp_path / "w", [], 0
+    for _ in range(500):
+        content = bytearray(seed)
+        for _ in range(rng.integers(1, 5)):
+            at, kind, length = int(rng.integers(len(content))), rng.integers(4), int(rng.integers(1, 9))
+            if kind == 0:
+                content[at] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
+            elif kind == 1:
+                content[at] ^= 1 << int(rng.integers(8))
+            elif kind == 2:
+                del content[at:at + min(length, len(content) - 1)]
+            else:
+                content[at:at] = content[at:at + length]
+        path.write_bytes(content)
+        try:
+            found = load(path)
+        except ValueError as error:
+            errors.append(str(error))
+            continue
+        accepted += 1
+        assert sum(value.array.nbytes for value in found.values()) <= 4 * len(content)
+    assert accepted > 3
+    assert all(text.startswith(f"[load] {path}") for text in errors)
 
 
 def test_the_worker_notices_what_it_looks_for(workers):

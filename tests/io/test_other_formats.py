@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from malformed_weights import blob, caffe, darknet, field, layer, v1_blob, v1_layer, zip_file
+from weight_files import blob, caffe, darknet, field, layer, v1_blob, v1_layer, zip_file
 
 from pyconv.io import load, load_caffemodel, load_darknet, load_npz, recognise, save
 
