@@ -24,6 +24,7 @@ from pyconv.models.mask_rcnn import *
 from pyconv.models.neocognitron import *
 from pyconv.models.perceptron import *
 from pyconv.models.preprocessing import *
+from pyconv.models.rcnn import *
 from pyconv.models.registry import create_model as create_model
 from pyconv.models.registry import list_models as list_models
 from pyconv.models.resnet import *
