@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from peers import torchvision
 from zoo import draw, same_as_torch, step_lowers_loss
 
 import pyconv
-from pyconv import models
+from pyconv import models, runtime
 from pyconv.nn import functional as F
 
 
@@ -83,6 +84,23 @@ def test_a_step_lowers_the_loss(make, size):
     step_lowers_loss(model, lambda: F.cross_entropy(model(x), y))
 
 
+def test_the_same_bits_in_less_memory():
+    found = []
+    for efficient in (False, True):
+        pyconv.manual_seed(0)
+        model = models.DenseNet(8, (12, 16), 16, 4, 0.1, 5, memory_efficient=efficient)
+        x, y = pyconv.from_numpy(draw(4, 3, 96, 96)), pyconv.arange(4)
+        runtime.reset_peak()
+        before = runtime.memory()["current_bytes"]
+        F.cross_entropy(model(x), y).backward()
+        peak = runtime.memory()["peak_bytes"] - before
+        found.append((peak, [p.grad.numpy() for p in model.parameters()] + [b.numpy() for b in model.buffers()]))
+    (much, expected), (little, got) = found
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert little < 0.75 * much
+
+
 def test_dropout_in_training_only():
     pyconv.manual_seed(0)
     model = models.DenseNetCifar(10, 4, drop_rate=0.5)
@@ -105,7 +123,7 @@ def test_dropout_in_training_only():
         (lambda: models.densenet40_12_cifar(num_classes=0), ValueError, r"\[DenseNetCifar\] num_classes is 0"),
         (lambda: models.densenet121(drop_rate=1.5), ValueError, r"\[DenseNet\] drop_rate is 1.5"),
         (lambda: models.DenseNet(bn_size=0), ValueError, r"\[DenseNet\] bn_size is 0"),
-        (lambda: models.DenseNet(memory_efficient=True), TypeError, r"memory_efficient"),
+        (lambda: models.DenseNet(memory_efficient=1), TypeError, r"\[DenseNet\] memory_efficient is 1, expected True or False"),
     ],
 )
 def test_misuse(call, error, match):
