@@ -188,9 +188,12 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "a billion laughs of dictionaries": (
         evil(b"(}(K\x01" + W + b"uq\x00" + b"".join(b"}(K\x01h%cK\x02h%cuq%c" % (i, i, i + 1) for i in range(28)) + b"t"),
         r"more than 400,000 entries"),
+    "a long name": (evil(b"}" + text("n" * 9000) + W + b"s"), r"of 9000 characters, expected at most 2000"),
+    "many levels with names": (
+        evil((b"}" + text("n" * 300)) * 20 + W + b"s" * 20), r"characters, expected at most 2000"),
     "long names times many": (
-        evil(b"}(" + text("n" * 9000) + b"}(" + text("w") + W + b"q\x01" + b"".join(
-            b"J" + struct.pack("<i", i) + b"h\x01" for i in range(2000)) + b"uu"), r"8,388,608 characters of names"),
+        evil(b"}(" + text("n" * 1900) + b"}(" + text("w") + W + b"q\x01" + b"".join(
+            b"J" + struct.pack("<i", i) + b"h\x01" for i in range(9000)) + b"uu"), r"8,388,608 characters of names"),
     "names of sixteen megabytes": (
         evil(b"}(" + b"".join(text(f"{i:04d}" + "n" * 9000) + b"N" for i in range(1000)) + b"u"), r"texts of more than 8388608"),
     "a million instructions": (evil(b"N\x85" * 500_000), r"more than \d+,\d+ instructions"),

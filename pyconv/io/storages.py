@@ -17,6 +17,7 @@ MAX_RANK = 32
 MAX_DEPTH = 32
 MAX_NAMES = 100_000
 MAX_VISITS = 400_000
+MAX_NAME = 2000  # characters of one
 MAX_NAME_BYTES = 8 << 20  # all names together
 #: What tensors whose elements lie on each other may take: so many times the file's size, and this much more.
 TIMES_FILE, AND_BYTES = 4, 64 << 20
@@ -119,7 +120,10 @@ def _leaves(file: Source, tree: Any) -> Iterator[tuple[str, TensorRef]]:
             stack.pop()
             if not stack:
                 return
-        elif isinstance(value, TensorRef):
+            continue
+        if len(prefix) + len(key) > MAX_NAME:
+            raise file.fail(f"has the name {short(prefix + key)} of {len(prefix) + len(key)} characters, expected at most {MAX_NAME}")
+        if isinstance(value, TensorRef):
             yield f"{prefix}{key}", value
         elif value.__class__ in (dict, list, tuple) and value:
             if len(stack) == MAX_DEPTH:

@@ -11,7 +11,7 @@ from pyconv import nn
 from pyconv.models.keymaps import fit, load_fitted
 from pyconv.models.preprocessing import preprocessing_for
 from pyconv.models.transfer import with_new_head
-from pyconv.models.weights import read_state
+from pyconv.models.weights import as_trained, read_state
 
 Factory = TypeVar("Factory", bound=Callable[..., nn.Module])
 
@@ -72,6 +72,7 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
             state = with_new_head(_factories[name], options, model, fitted.state, os.path.basename(os.fspath(weights)))
             fitted = fitted._replace(state=dict(state))
         load_fitted(model, fitted)
+        as_trained(model, weights)
     wanted = preprocessing_for(model, name, weights)
     if wanted is not None:
         model.preprocessing = wanted

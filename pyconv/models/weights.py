@@ -13,12 +13,16 @@ from pyconv.tensor import Tensor
 
 __all__ = ["load_weights"]
 
+#: fasterrcnn_resnet50_fpn_coco, maskrcnn_resnet50_fpn_coco, keypointrcnn_resnet50_fpn_coco
+_WITHOUT_EPS = ("-258fb6c6.", "-bf2d0c1e.", "-fc266e95.")
+
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> Fitted:
     """Load a file that `pyconv.io.load` reads into ``model``, bringing its names to the model's first.
 
     Names and shapes then have to fit exactly, but for auxiliary heads that only training uses: where the file has none the
-    model keeps its own. A Darknet file has no names: its numbers are dealt out in the order of the layers.
+    model keeps its own. A Darknet file has no names: its numbers are dealt out in the order of the layers. Frozen batch norm
+    gets the ``eps`` of 0 with which torchvision's first detectors on COCO were trained, known by their files' names.
     Returns what was loaded, in words what was renamed (``steps``), and which names of the file were ``left_out``.
 
     Raises StateDictError for weights that do not fit, which lists what is missing by layer and what was tried, ValueError
@@ -36,7 +40,23 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> Fitted:
     """
     fitted = fit(model, read_state(model, path))
     load_fitted(model, fitted)
+    as_trained(model, path)
     return fitted
+
+
+def as_trained(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Set what weights need beside them: ``eps`` 0 in the frozen norms of torchvision's first detectors.
+
+    Those three were trained when frozen batch norm had no ``eps``. They are known by the checksum in their names, which a
+    file that `pyconv convert` wrote from one keeps as its source.
+    """
+    name = os.path.basename(os.fspath(path))
+    if io.recognise(path) == "safetensors":
+        name += io.safetensors_metadata(path).get("source", "")
+    if any(checksum in name for checksum in _WITHOUT_EPS):
+        for module in model.modules():
+            if isinstance(module, nn.FrozenBatchNorm2d):
+                module.eps = 0.0
 
 
 def read_state(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, Tensor]:

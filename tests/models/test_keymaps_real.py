@@ -202,3 +202,25 @@ def test_create_model_loads_what_torch_saved(torch, tmp_path):
     with pytest.warns(UserWarning, match=r"lenet.pth.tar holds other classes than the 3 asked for"):
         fresh = models.create_model("lenet5", num_classes=3, weights=tmp_path / "lenet.pth.tar")
     np.testing.assert_array_equal(fresh.fc2.weight.array, source.fc2.weight.array)
+
+
+@pytest.mark.parametrize(("name", "options", "heads"), [
+    ("googlenet", {"aux_logits": False}, ("aux1", "aux2")), ("inception_v3", {"aux_logits": False}, ("AuxLogits",)),
+    ("googlenet2014", {"aux_logits": False}, ("loss1", "loss2"))])
+def test_networks_with_and_without_auxiliary_heads(name, options, heads):
+    """A file with heads for a network without, and the other way round."""
+    full, plain = meta(name), meta(name, **options)
+    found = fit(plain, {n: Sized(s) for n, s in shapes_of(full).items()})
+    check(plain, found)
+    assert {n.split(".")[0] for n in found.left_out} == set(heads)
+    check(full, fit(full, {n: Sized(s) for n, s in shapes_of(plain).items()}))
+
+
+def test_torchvisions_first_detectors_have_no_eps(tmp_path):
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.FrozenBatchNorm2d(2))
+    for name, source, eps in (("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", None, 0.0), ("mine.pth", None, 1e-5),
+                              ("mine.safetensors", "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", 0.0), ("mine2", "mine.pth", 1e-5)):
+        model[1].eps = 1e-5
+        pyconv.save(model.state_dict(), tmp_path / name, None if source is None else {"source": source})
+        load_weights(model, tmp_path / name)
+        assert model[1].eps == eps
