@@ -205,3 +205,26 @@ def test_predict_mistakes(lenet, picture, tmp_path, args, match):
     if "sr" in args:
         io.save(models.create_model("srcnn").state_dict(), tmp_path / "sr")
     assert re.search(match, mistake("predict", *args, cwd=tmp_path))
+
+
+@pytest.mark.full
+def test_predict_from_a_pth_file_agrees_with_torchvision(torch, picture, tmp_path):
+    """Preparation, reading, names and network together: the five likeliest classes and their probabilities."""
+    from peers import torchvision
+
+    torchvision = torchvision()
+    from torchvision.transforms._presets import ImageClassification
+
+    torch.manual_seed(0)
+    theirs = torchvision.models.resnet18().eval()
+    with torch.no_grad():
+        theirs.fc.weight.mul_(20)  # scores that differ
+        shares = theirs(ImageClassification(crop_size=224)(Image.open(picture))[None]).softmax(1)[0].numpy()
+    torch.save({"epoch": 90, "state_dict": {f"module.{n}": v for n, v in theirs.state_dict().items()}}, tmp_path / "net.pth.tar")
+    for weights in ("net.pth.tar", "net.safetensors"):
+        if weights == "net.safetensors":
+            pyconv("convert", "net.pth.tar", weights, "--model", "resnet18", cwd=tmp_path)
+        found = document(pyconv("predict", "resnet18", "--weights", weights, picture, "--json", cwd=tmp_path))
+        best = found["predictions"][0]["probabilities"]
+        assert [entry["index"] for entry in best] == np.argsort(-shares)[:5].tolist()
+        np.testing.assert_allclose([entry["probability"] for entry in best], np.sort(shares)[::-1][:5], rtol=1e-3)

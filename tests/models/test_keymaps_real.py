@@ -115,6 +115,14 @@ def test_a_caffemodel_from_file_to_network(tmp_path):
     assert model.preprocessing.scale == 255
 
 
+def test_yolov3_takes_as_many_numbers_as_its_published_file_has():
+    """248,007,048 bytes, 20 of them the header; the memory of the values is never touched."""
+    model = meta("yolov3")
+    found = fit(model, from_darknet(model, np.empty((248_007_048 - 20) // 4, np.float32), "yolov3.weights"))
+    check(model, found)
+    assert found.steps == []
+
+
 def test_darknets_numbers(tmp_path):
     """Written by hand in Darknet's order: bias, scale, mean, variance, weight."""
     model = models.create_model("yolov3_tiny")
