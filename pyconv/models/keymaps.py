@@ -10,8 +10,7 @@ training scripts                 the weights are taken out of ``state_dict``, ``
 DataParallel, compile            ``module.`` and ``_orig_mod.`` go, also in the middle (``features.module.0.weight``)
 torchvision's DenseNet files     ``denselayer1.norm.1`` becomes ``denselayer1.norm1``
 torchvision's detection files    of the first version: ``inner_blocks.0.weight`` becomes ``inner_blocks.0.0.weight``,
-                                 ``rpn.head.conv.weight`` ``rpn.head.conv.0.0.weight``, ``mask_fcn1`` ``0.0``; frozen
-                                 norms get the eps of 0 that these files were trained with
+                                 ``rpn.head.conv.weight`` ``rpn.head.conv.0.0.weight``, ``mask_fcn1`` ``0.0``
 timm's VGG                       ``pre_logits.fc1``, ``pre_logits.fc2``, ``head.fc`` become ``classifier.0``, ``3``, ``6``
 VDSR                             ``features.0``, ``2`` ... become ``input``, ``residual_layer.0.conv`` ...
 Caffe                            ``conv1_1 ... fc8`` of VGG become ``features.0 ... classifier.6``, those of Faster R-CNN
@@ -54,10 +53,9 @@ _VGG_DEPTHS = {8: (1, 1, 2, 2, 2), 10: (2, 2, 2, 2, 2), 13: (2, 2, 3, 3, 3), 16:
 _CAFFE_FASTER = {"rpn_conv/3x3": "rpn.head.conv.0.0", "rpn_cls_score": "rpn.head.cls_logits",
                  "rpn_bbox_pred": "rpn.head.bbox_pred", "fc6": "roi_heads.box_head.fc6", "fc7": "roi_heads.box_head.fc7",
                  "cls_score": "roi_heads.box_predictor.cls_score", "bbox_pred": "roi_heads.box_predictor.bbox_pred"}
-_PYRAMID = "pyramid's blocks.0 to blocks.0.0"
 _PATTERNS = (
     ("denselayer's norm.1 to norm1", r"(denselayer\d+\.(?:norm|conv))\.([12])\.", r"\1\2."),
-    (_PYRAMID, r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
+    ("pyramid's blocks.0 to blocks.0.0", r"((?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
     ("rpn.head.conv to rpn.head.conv.0.0", r"(rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
 )
 
@@ -131,10 +129,6 @@ def load_fitted(model: nn.Module, fitted: Fitted) -> None:
     except StateDictError as error:
         raise state_report.error(type(model).__name__, error.missing_keys, error.unexpected_keys, error.mismatched,
                                  fitted.steps or _NONE) from None
-    if f"renamed {_PYRAMID}" in fitted.steps:  # a detector of torchvision's first version
-        for module in model.modules():
-            if isinstance(module, nn.FrozenBatchNorm2d):
-                module.eps = 0.0
 
 
 #: What an error says when no step helped.

@@ -48,7 +48,8 @@ def as_trained(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Set what weights need beside them: ``eps`` 0 in the frozen norms of torchvision's first detectors.
 
     Those three were trained when frozen batch norm had no ``eps``. They are known by the checksum in their names, which a
-    file that `pyconv convert` wrote from one keeps as its source.
+    file that `pyconv convert` wrote from one keeps as its source. The old names of their tensors say less: files that
+    were trained later, with an ``eps``, have them as well.
     """
     name = os.path.basename(os.fspath(path))
     if io.recognise(path) == "safetensors":
