@@ -19,10 +19,10 @@ from timing import Pair, compare, machine, report, resolution, seconds
 import pyconv
 from pyconv import models, runtime
 
-#: The networks of the README's table.
+#: The networks of the README's table; behind an @ the side of the image, where it is not that which the network was made for.
 NETWORKS = ["lenet5", "alexnet2012", "alexnet", "vgg16", "googlenet", "inception_v4", "resnet18", "resnet50", "resnet152",
-            "resnext50_32x4d", "densenet121", "resnet20_cifar", "resnet110_cifar", "fcn8s", "unet", "yolov3_tiny", "yolov3",
-            "hourglass", "vdsr"]
+            "resnext50_32x4d", "densenet121", "resnet20_cifar", "resnet110_cifar", "fcn8s", "unet_brain", "yolov3_tiny",
+            "yolov3", "hourglass", "vdsr@128"]
 # The norm of the difference, relative. Roundings grow through a hundred layers of random weights: in inception_v4 PyTorch's float32
 # is 3e-4 (NCHW) and 6e-4 (NHWC) away from its own float64, and we are 4e-4 (direct) and 9e-4 (Winograd). A wrong one is away by 1.
 TOLERANCE = 5e-3
@@ -108,18 +108,28 @@ def pairs_in(budget: float, sides: list[Side], most: int) -> int:
     return max(3, min(most, int(budget / per_pair)))
 
 
-def measure(name: str, batch: int, torch: Any, pairs: int, budget: float) -> tuple[dict[str, Any], Side]:
+def network(text: str) -> str:
+    """The name of a network that there is, perhaps with @ and the side of its images."""
+    name, _, side = text.partition("@")
+    if name not in models.list_models() or not (side.isdigit() or text == name):
+        raise argparse.ArgumentTypeError(f"{text} is no network's name, nor one with @ and a size")
+    return text
+
+
+def measure(text: str, batch: int, torch: Any, pairs: int, budget: float) -> tuple[dict[str, Any], Side]:
+    name, _, side = text.partition("@")
     pyconv.manual_seed(0)
     model = models.create_model(name)
-    shape = (batch, *model.input_size)
+    image = (model.input_size[0], int(side), int(side)) if side else model.input_size
+    shape = (batch, *image)
     settled(model, shape)
     model.eval()
     found = pyconv.summary(model, shape)
     x = np.random.default_rng(0).standard_normal(shape, np.float32)
     ours = Side(model, pyconv.from_numpy(x), pyconv.no_grad)
-    row: dict[str, Any] = {"name": name if batch == 1 else f"{name} B{batch}", "flop": 2.0 * found.total_macs,
+    row: dict[str, Any] = {"name": text if batch == 1 else f"{text} B{batch}", "flop": 2.0 * found.total_macs,
                            "parameters": found.total_parameters, "macs": found.total_macs // batch,
-                           "input": list(model.input_size)}
+                           "input": list(image)}
     theirs = sides_of(name, model, x, torch)
     check(name, ours, theirs)
     number = pairs_in(budget, [ours, *theirs.values()], pairs)
@@ -147,10 +157,9 @@ def markdown(rows: list[dict[str, Any]], batch: int) -> None:
 
 
 def main() -> None:
-    known = models.list_models()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="*", default=NETWORKS, choices=known, metavar="NAME",
-                        help=f"default: {' '.join(NETWORKS)}")
+    parser.add_argument("--models", nargs="*", default=NETWORKS, type=network, metavar="NAME",
+                        help=f"names, with @128 for images of 128 x 128; default: {' '.join(NETWORKS)}")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=runtime.get_num_threads())
     parser.add_argument("--pairs", type=int, default=9, help="per opponent, at most")

@@ -79,9 +79,11 @@ def test_operations(torch):
 
 
 def test_inference(torch):
-    text = bench("bench_infer.py", "--models", "lenet5", "densenet40_12_cifar", "--pairs", 2, "--seconds", 0.1, "--json")
+    text = bench("bench_infer.py", "--models", "lenet5", "srcnn@17", "--pairs", 2, "--seconds", 0.1, "--json")
     rows = {row["name"]: row for row in json.loads(text)["rows"]}
-    assert list(rows) == ["lenet5", "densenet40_12_cifar"]
+    assert list(rows) == ["lenet5", "srcnn@17"]
+    assert rows["srcnn@17"]["input"] == [1, 17, 17]
+    assert rows["srcnn@17"]["macs"] == 8_032 * 17 * 17
     assert rows["lenet5"]["flop"] == 2 * 416_520
     assert rows["lenet5"]["parameters"] == 61_706
     for row in rows.values():
@@ -100,7 +102,7 @@ def test_networks_in_pytorch(torch, monkeypatch):
     import pyconv
     from pyconv import models
 
-    for name in bench_infer.NETWORKS:
+    for name in (text.partition("@")[0] for text in bench_infer.NETWORKS):
         with torch.device("meta"):
             theirs = twins.build(name, torch)
         with pyconv.device("meta"):
