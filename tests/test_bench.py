@@ -45,7 +45,7 @@ def test_memory_and_profile_of_a_training_step(torch):
         assert word in text
 
 
-@pytest.mark.parametrize("net", ["resnet20", "resnet18", "densenet121", "unet", "vdsr"])
+@pytest.mark.parametrize("net", ["resnet20", "resnet18", "unet", "vdsr"])
 def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     import bench_train
@@ -54,7 +54,7 @@ def test_networks_are_the_same_on_both_sides(torch, net, monkeypatch):
     import pyconv
 
     full = next(n for n in NETS if n.name == net)
-    size = 96 if net in ("resnet18", "densenet121") else 32  # batch norm of a handful of pixels magnifies roundings
+    size = 96 if net == "resnet18" else 32  # batch norm of a handful of pixels magnifies roundings
     small = Net(net, full.build, 2, (full.image[0], size, size), full.classes, full.per_pixel)
     state = small.build(torch).state_dict()
     assert {k: tuple(v.shape) for k, v in state.items()} == {
