@@ -84,7 +84,7 @@ from pyconv.ops.elementwise import (
     tanh,
     where,
 )
-from pyconv.ops.gemm import matmul
+from pyconv.ops.gemm import bmm, matmul
 from pyconv.ops.group_norm import group_norm, instance_norm, layer_norm, rms_norm
 from pyconv.ops.indexing import index_select, masked_select
 from pyconv.ops.join import cat, concat, concatenate, stack
@@ -137,7 +137,7 @@ _LAZY = {
 
 __all__ = [
     "Generator", "ShapeError", "Tensor", "__version__", "abs", "add", "all", "amax", "amin", "any", "arange",
-    "argmax", "argmin", "bernoulli", "bool", "broadcast_to", "cat", "ceil", "celu", "celu_", "channels_last",
+    "argmax", "argmin", "bernoulli", "bmm", "bool", "broadcast_to", "cat", "ceil", "celu", "celu_", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clone", "concat", "concatenate", "contiguous_format", "cos",
     "default_generator", "detach", "device", "div", "double", "dropout", "empty", "enable_grad", "eq", "erf",
     "exp", "expm1", "flatten", "float", "float32", "float64", "floor", "from_dlpack", "from_numpy", "full",

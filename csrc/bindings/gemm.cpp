@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "bindings/families.h"
 #include "core/error.h"
+#include "ops/gemm/batch.h"
 #include "ref/gemm.h"
 
 namespace pyconv {
@@ -47,6 +48,28 @@ py::array product(const char* op, const char* a_name, const char* b_name, Array 
   return out;
 }
 
+// a b of two stacks with the same leading axes.
+py::array products(Array a, Array b) {
+  const char* op = "matmul";
+  const View va = view(a, op, "a"), vb = view(b, op, "b");
+  if (va.dtype != DType::kFloat32 && va.dtype != DType::kFloat64)
+    throw DTypeError(cat("[", op, "] a has dtype ", name(va.dtype), ", expected float32 or float64"));
+  if (vb.dtype != va.dtype)
+    throw DTypeError(cat("[", op, "] b has dtype ", name(vb.dtype), " but a has ", name(va.dtype)));
+  const int last = va.rank() - 1;
+  bool fits = last >= 1 && vb.rank() == va.rank() && va.shape[last] == vb.shape[last - 1];
+  for (int axis = 0; fits && axis < last - 1; ++axis) fits = va.shape[axis] == vb.shape[axis];
+  if (!fits)
+    throw ShapeError(cat("[", op, "] cannot multiply stacks ", text(va.shape), " and ", text(vb.shape)));
+  Dims shape = va.shape;
+  shape[last] = vb.shape[last];
+  py::array out = new_array(va.dtype, shape, false);
+  const View vout = writable(out);
+  const py::gil_scoped_release release;
+  gemm_batch(va, vb, vout.data);
+  return out;
+}
+
 }  // namespace
 
 void bind_gemm(py::module_& m) {
@@ -56,6 +79,7 @@ void bind_gemm(py::module_& m) {
         return product("matmul", "a", "b", a, b, std::nullopt, transpose_a, transpose_b);
       },
       py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false);
+  m.def("gemm_batch", &products, py::arg("a"), py::arg("b"));
   m.def(
       "linear",
       [](Array x, Array weight, OptionalArray bias) {

@@ -10,7 +10,9 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
+from pyconv.ops.operands import broadcast, fit
 from pyconv.ops.out import takes_out
+from pyconv.ops.shape import reshape
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 
@@ -42,6 +44,41 @@ class MatMul(Op):
         a, b = ctx.saved
         return (core.gemm(gy, b, False, True) if ctx.needs[0] else None,
                 core.gemm(a, gy, True, False) if ctx.needs[1] else None)
+
+
+class BatchMatMul(Op):
+    """c[..., i, j] = Σ_l a[..., i, l] · b[..., l, j], the leading axes broadcast."""
+
+    name = "matmul"
+
+    @staticmethod
+    def infer(shapes: Sequence[Shape | None], **_: Any) -> Record:
+        """(..., m, k) times (..., k, n) is (..., m, n)."""
+        a, b = shapes
+        assert a is not None
+        assert b is not None
+        lead = broadcast("matmul", a[:-2], b[:-2])
+        return Record(((*lead, a[-2], b[-1]),), macs=math.prod(lead) * a[-2] * a[-1] * b[-1], core=lead)
+
+    @staticmethod
+    def forward(ctx: Context, a: Any, b: Any, **_: Any) -> Any:
+        """A product per matrix of the stack."""
+        ctx.save(a, b)
+        y = core.gemm_batch(_stack(a, ctx), _stack(b, ctx))
+        return core.copy(y, True) if ctx.channels_last and y.ndim in (4, 5) else y
+
+    @staticmethod
+    def backward(ctx: Context, gy: Any) -> tuple[Any, ...]:
+        """ga = gy bᵀ, gb = aᵀ gy, summed over what was repeated."""
+        assert ctx.saved is not None
+        a, b = ctx.saved
+        return (fit(core.gemm_batch(gy, _stack(b, ctx).swapaxes(-1, -2)), a.shape, a.dtype) if ctx.needs[0] else None,
+                fit(core.gemm_batch(_stack(a, ctx).swapaxes(-1, -2), gy), b.shape, b.dtype) if ctx.needs[1] else None)
+
+
+def _stack(matrices: Any, ctx: Context) -> Any:
+    """A view with all leading axes of the result."""
+    return np.broadcast_to(matrices, (*ctx.record.core, *matrices.shape[-2:]))
 
 
 class Linear(Op):
@@ -139,32 +176,70 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 @takes_out
 def matmul(input: Any, other: Any) -> Any:
-    """Matrix product of two matrices, of a matrix and a vector, or of two vectors.
+    """Matrix product of the last two axes; leading axes broadcast. A vector is a row on the left, a column on the right.
 
-    Raises ShapeError when the inner sizes differ; batches of matrices are not supported.
+    Args:
+        input: (..., m, k) or (k,), float32 or float64.
+        other: (..., k, n) or (k,), of the same dtype.
+
+    Returns:
+        (..., m, n), without the axis of a vector.
+
+    Raises:
+        ShapeError: inner sizes that differ, leading axes that do not broadcast, a scalar; TypeError: dtypes.
 
     >>> import numpy as np
     >>> matmul(np.float32([[1, 2], [3, 4]]), np.float32([1, 1]))
     array([3., 7.], dtype=float32)
+    >>> matmul(np.ones((5, 1, 2, 3)), np.ones((4, 3, 2))).shape
+    (5, 4, 2, 2)
     """
     a, b = input, other
     for value, argument in ((a, "input"), (b, "other")):
         if not isinstance(value, Tensor | np.ndarray):
             raise TypeError(f"[matmul] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
-    if a.ndim == 0 or b.ndim == 0 or a.ndim > 2 or b.ndim > 2:
-        raise ShapeError(f"[matmul] cannot multiply {tuple(a.shape)} by {tuple(b.shape)}: expected 1 or 2 axes each")
-    out = (*(a.shape[:1] if a.ndim == 2 else ()), *(b.shape[1:] if b.ndim == 2 else ()))
-    if a.ndim == 2 and b.ndim == 2:
-        return apply(MatMul, a, b)
-    if a.shape[-1] != b.shape[0]:
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError(f"[matmul] cannot multiply {tuple(a.shape)} by {tuple(b.shape)}: expected 1 or more axes each")
+    inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != inner:
         raise ShapeError(f"[matmul] cannot multiply {tuple(a.shape)} by {tuple(b.shape)}: inner sizes differ")
-    a2 = a.reshape((1, a.shape[0])) if a.ndim == 1 else a
-    b2 = b.reshape((b.shape[0], 1)) if b.ndim == 1 else b
-    return apply(MatMul, a2, b2).reshape(out)
+    if a.ndim == b.ndim == 2:
+        return apply(MatMul, a, b)
+    row, column = a.ndim == 1, b.ndim == 1
+    if row:
+        a = reshape(a, (1, a.shape[0]))
+    if column:
+        b = reshape(b, (b.shape[0], 1))
+    if b.ndim == 2:  # one matrix for all rows: one product
+        lead = a.shape[:-1]
+        y = reshape(apply(MatMul, reshape(a, (math.prod(lead), a.shape[-1])), b), (*lead, b.shape[1]))
+    else:
+        y = apply(BatchMatMul, a, b)
+    if row or column:
+        shape = y.shape
+        y = reshape(y, shape[:len(shape) - 2] + (() if row else (shape[-2],)) + (() if column else (shape[-1],)))
+    return y
+
+
+@takes_out
+def bmm(input: Any, mat2: Any) -> Any:
+    """Products of matrices one by one: (b, m, k) and (b, k, n) to (b, m, n). Raises ShapeError for other shapes.
+
+    >>> import numpy as np
+    >>> bmm(np.ones((5, 2, 3)), np.ones((5, 3, 4))).shape
+    (5, 2, 4)
+    """
+    for value, argument in ((input, "input"), (mat2, "mat2")):
+        if not isinstance(value, Tensor | np.ndarray):
+            raise TypeError(f"[bmm] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
+    x, y = tuple(input.shape), tuple(mat2.shape)
+    if len(x) != 3 or len(y) != 3 or x[0] != y[0] or x[2] != y[1]:
+        raise ShapeError(f"[bmm] cannot multiply {x} by {y}: expected (b, m, k) and (b, k, n)")
+    return matmul(input, mat2)
 
 
 def _rmatmul(input: Any, other: Any) -> Any:
     return matmul(other, input)
 
 
-METHODS: dict[str, Any] = {"matmul": matmul, "mm": matmul, "__matmul__": matmul, "__rmatmul__": _rmatmul}
+METHODS: dict[str, Any] = {"matmul": matmul, "mm": matmul, "bmm": bmm, "__matmul__": matmul, "__rmatmul__": _rmatmul}

@@ -2,7 +2,7 @@
 
 OPS = [
     "T", "__getitem__", "__radd__", "__rmatmul__", "__rmul__", "__rpow__", "__rsub__", "abs", "add", "addcdiv",
-    "addcmul", "all", "amax", "amin", "any", "arange", "argmax", "argmin", "bernoulli", "bool", "broadcast_to",
+    "addcmul", "all", "amax", "amin", "any", "arange", "argmax", "argmin", "bernoulli", "bmm", "bool", "broadcast_to",
     "byte", "cat", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clone", "contiguous", "cos", "div", "double",
     "empty", "eq", "erf", "exp", "expand", "expand_as", "expm1", "fill", "flatten", "float", "floor", "full",
     "full_like", "ge", "gt", "index_select", "int", "isfinite", "isnan", "item", "le", "lerp", "log", "log1p",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch_db.table import Row
 
-_MATMUL = "stacks of matrices are not supported: of all layers, only attention multiplies them"
 _FORMAT = "the layout in memory is ours to choose: rank 4 and 5 are channels-last whatever is asked for"
 _EPS = "with a negative eps the root of a variance may be NaN"
 _DECIMALS = "rounding to digits is not supported"
@@ -26,8 +25,6 @@ ROWS = [
     Row("round.decimals_neg_3", "inplace", 3, TypeError, "unexpected keyword argument 'decimals'", _DECIMALS),
     Row("round.decimals_3", "function", 3, ValueError, "[round] decimals is 3, only 0 is supported", _DECIMALS),
     Row("round.decimals_neg_3", "function", 3, ValueError, "[round] decimals is -3, only 0 is supported", _DECIMALS),
-    Row("matmul", "function", 10, ValueError, "expected 1 or 2 axes each", _MATMUL),
-    Row("__rmatmul__", "method", 10, ValueError, "expected 1 or 2 axes each", _MATMUL),
     Row("to", "method", 12, ValueError, "[to] memory_format is", _FORMAT),
     *[Row(name, "method", 3, ValueError, "[to] memory_format is", _FORMAT)
       for name in ("bool", "byte", "double", "float", "int", "long")],
@@ -55,6 +52,7 @@ ACCEPTED: dict[str, tuple[tuple[int, ...], str]] = {
     **dict.fromkeys(("eq", "ge", "gt", "le", "lt", "ne"), ((0,), _NUMBER)),
     **dict.fromkeys(("logical_and", "logical_or", "logical_xor", "maximum", "minimum"), ((0, 1), _NUMBER)),
     **dict.fromkeys(("max", "min"), ((1,), _NUMBER)),
+    "cat": ((0, 8), "out may share memory with an operand; in the second call PyTorch has resized it before it raises"),
     "nn.CircularPad1d": ((0,), "padding is of the last axes, any number of others may come before"),
 }
 

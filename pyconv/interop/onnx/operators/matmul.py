@@ -11,7 +11,6 @@ from pyconv.interop.onnx.operators.broadcast import broadcast_shape
 from pyconv.interop.onnx.operators.shape import permuted, reshaped
 from pyconv.interop.onnx.registry import Call, operator
 from pyconv.ops import gemm as G
-from pyconv.ops import join
 from pyconv.tensor import Tensor
 
 
@@ -39,15 +38,13 @@ def matmul(at: Call, a: Any, b: Any) -> Any:
     batch = broadcast_shape(at, (left.shape[:-2], right.shape[:-2]), np.bool_)
     m, k, n = left.shape[-2], left.shape[-1], right.shape[-1]
     at.bound((*batch, m, n), a.dtype)
-    if right.ndim == 2:  # one product for the whole batch
-        y = _product(reshaped(left, (math.prod(left.shape[:-1]), k)), right)
+    if isinstance(a, Tensor):
+        y = G.matmul(left, right)
+    elif right.ndim == 2:  # one product for the whole batch
+        y = _whole(reshaped(left, (math.prod(left.shape[:-1]), k)), right)
     else:
-        pairs = _batches(at, left, right, batch)
-        if not pairs:
-            return np.zeros(_kept(a, b, batch, m, n), a.dtype)
-        products = [reshaped(_product(x, y), (1, m, n)) for x, y in pairs]
-        y = products[0] if len(products) == 1 else (
-            join.cat(products, 0) if isinstance(a, Tensor) else np.concatenate(products, 0))
+        products = [_whole(x, y).reshape(1, m, n) for x, y in _batches(at, left, right, batch)]
+        y = np.concatenate(products, 0) if products else np.zeros((0, m, n), a.dtype)
     return reshaped(y, _kept(a, b, batch, m, n))
 
 
@@ -55,9 +52,9 @@ def _kept(a: Any, b: Any, batch: tuple[int, ...], m: int, n: int) -> tuple[int, 
     return (*batch, *(() if a.ndim == 1 else (m,)), *(() if b.ndim == 1 else (n,)))
 
 
-def _batches(at: Call, a: Any, b: Any, batch: tuple[int, ...]) -> list[tuple[Any, Any]]:
+def _batches(at: Call, a: np.ndarray, b: np.ndarray, batch: tuple[int, ...]) -> list[tuple[Any, Any]]:
     """The pairs of matrices to multiply; an operand that is broadcast is used several times."""
-    def number(x: Any) -> np.ndarray:
+    def number(x: np.ndarray) -> np.ndarray:
         own = x.shape[:-2]
         return np.broadcast_to(np.arange(math.prod(own)).reshape(own), batch).reshape(-1)
 
