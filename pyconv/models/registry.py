@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import os
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pyconv import nn
 from pyconv.models.keymaps import fit, load_fitted
@@ -21,10 +24,30 @@ _factories: dict[str, Callable[..., nn.Module]] = {}
 def register(factory: Factory) -> Factory:
     """Decorate a function that builds a network: it can then be built by its name.
 
-    The module that it returns has ``input_size``, the (channels, height, width) that the network was made for.
+    The module that it returns has ``input_size``, the (channels, height, width) that the network was made for. Torchvision's
+    arguments for weights that it would fetch (``weights``, ``weights_backbone``, ``progress``) are taken where they ask for none.
     """
-    _factories[factory.__name__] = factory
-    return factory
+    name = factory.__name__
+
+    @functools.wraps(factory)
+    def build(*args: Any, **options: Any) -> nn.Module:
+        for argument in ("weights", "weights_backbone"):
+            if options.pop(argument, None) is not None:
+                raise ValueError(f"[{name}] {argument} is not None: nothing is fetched; models.create_model({name!r}, "
+                                 "weights=path) reads a file")
+        options.pop("progress", None)
+        try:
+            return factory(*args, **options)
+        except TypeError as error:
+            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            if unknown is None or unknown[1] not in options:
+                raise
+            known = [p.name for p in inspect.signature(factory).parameters.values() if p.kind is not p.VAR_KEYWORD]
+            raise TypeError(f"[{name}] {unknown[1]} is no option of this network, which has "
+                            f"{', '.join(known) or 'none'}; help(models.{name}) says more") from None
+
+    _factories[name] = build
+    return cast(Factory, build)
 
 
 def list_models() -> list[str]:
@@ -59,8 +82,8 @@ def create_model(name: str, *, num_classes: int | None = None, in_channels: int 
     """
     if name not in _factories:
         close = difflib.get_close_matches(str(name), _factories, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"[create_model] name is {name!r}, expected one of {', '.join(list_models())}{hint}")
+        hint = f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(list_models())}"
+        raise ValueError(f"[create_model] name is {name!r}, which is no network of list_models(): {hint}")
     if num_classes is not None:
         options["num_classes"] = num_classes
     if in_channels is not None:

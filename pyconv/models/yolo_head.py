@@ -208,7 +208,7 @@ class RegionHead(YOLOHead):
 
 
 class YOLO(nn.Module):
-    """What the networks have in common: the check of the input, the loss and the boxes of their outputs."""
+    """What the networks have in common: the loss and the boxes of their outputs."""
 
     head: YOLOHead
 
@@ -216,12 +216,6 @@ class YOLO(nn.Module):
         super().__init__()
         self.num_classes = whole("yolo", "num_classes", num_classes, 1)
         self.input_size = (whole("yolo", "in_channels", in_channels, 1), 416, 416)
-
-    def _check(self, x: Any) -> None:
-        shape = tuple(x.shape)
-        if len(shape) != 4 or shape[1] != self.input_size[0] or shape[2] % 32 or shape[3] % 32:
-            raise ShapeError(f"[yolo] images have shape {shape}, expected (N, {self.input_size[0]}, H, W) with H and W "
-                             "multiples of 32")
 
     def loss(self, outputs: Any, targets: Any) -> dict[str, Any]:
         """`YOLOHead.loss` of what the network returned: ``loss_box``, ``loss_objectness`` and ``loss_classes``."""

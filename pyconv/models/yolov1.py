@@ -30,6 +30,7 @@ from pyconv.models.darknet import DarknetConv
 from pyconv.models.detection.selection import select
 from pyconv.models.detection.targets import centred, check_targets
 from pyconv.models.registry import register
+from pyconv.models.sizes import exactly
 from pyconv.nn import functional as F
 from pyconv.nn.arguments import whole
 from pyconv.ops.join import cat
@@ -82,9 +83,7 @@ class YOLOv1(nn.Module):
         The last axis holds the probability of each class if there is an object, the confidence of each box, and
         (x, y, sqrt w, sqrt h) of each box: the centre within the cell, from 0 to 1, and the size in units of the image.
         """
-        if tuple(x.shape[1:]) != self.input_size:
-            raise ShapeError(f"[yolov1] images have shape {tuple(x.shape)}, expected (N, "
-                             f"{', '.join(map(str, self.input_size))}): the linear layers fix the size")
+        exactly("yolov1", x, *self.input_size[:2])
         flat = self.head(self.features(x))
         side, boxes = self.side, self.boxes
         # Darknet's order is all classes of all cells, then all confidences, then all boxes.

@@ -23,6 +23,7 @@ from typing import Any
 from pyconv import nn
 from pyconv.models.darknet import DarknetConv
 from pyconv.models.registry import register
+from pyconv.models.sizes import multiples
 from pyconv.models.yolo_head import YOLO, RegionHead
 from pyconv.ops.join import cat
 
@@ -80,7 +81,7 @@ class YOLOv2(YOLO):
 
     def forward(self, x: Any) -> tuple[Any]:
         """Images to the one map of `RegionHead`, (N, 5 * (5 + num_classes), H / 32, W / 32), in a tuple."""
-        self._check(x)
+        multiples("yolo", x, self.input_size[0], 32)
         fine = self.fine(x)
         coarse = self.coarse(fine)
         return (self.output(self.conv(cat([space_to_depth(self.passthrough(fine)), coarse], 1))),)
@@ -104,7 +105,7 @@ class YOLOv2Tiny(YOLO):
 
     def forward(self, x: Any) -> tuple[Any]:
         """Images to the one map of `RegionHead`, (N, 5 * (5 + num_classes), H / 32, W / 32), in a tuple."""
-        self._check(x)
+        multiples("yolo", x, self.input_size[0], 32)
         return (self.output(self.features(x)),)
 
 

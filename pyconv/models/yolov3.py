@@ -24,6 +24,7 @@ from typing import Any
 from pyconv import nn
 from pyconv.models.darknet import DarknetConv
 from pyconv.models.registry import register
+from pyconv.models.sizes import multiples
 from pyconv.models.yolo_head import YOLO, YOLOHead
 from pyconv.nn import functional as F
 from pyconv.ops.join import cat
@@ -87,7 +88,7 @@ class YOLOv3(YOLO):
 
     def forward(self, x: Any) -> tuple[Any, Any, Any]:
         """Images to the maps of `YOLOHead`, three: (N, 3 * (5 + num_classes), H / s, W / s) for s = 32, 16, 8."""
-        self._check(x)
+        multiples("yolo", x, self.input_size[0], 32)
         x = self.stem(x)
         maps = []
         for stage in self.stages:
@@ -124,7 +125,7 @@ class YOLOv3Tiny(YOLO):
 
     def forward(self, x: Any) -> tuple[Any, Any]:
         """Images to the maps of `YOLOHead`, two: (N, 3 * (5 + num_classes), H / s, W / s) for s = 32, 16."""
-        self._check(x)
+        multiples("yolo", x, self.input_size[0], 32)
         fine = self.fine(x)
         coarse = self.coarse(fine)
         both = cat([F.interpolate(self.lateral(coarse), scale_factor=2), fine], 1)

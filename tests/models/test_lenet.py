@@ -75,13 +75,26 @@ def test_create_model(tmp_path):
         models.create_model("lenet5", weights=tmp_path / "w.safetensors")
 
 
+def test_arguments_of_torchvision_that_ask_for_no_weights():
+    with pyconv.device("meta"):
+        assert models.resnet18(weights=None, progress=False).fc.out_features == 1000
+        assert models.fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, progress=True, num_classes=3).input_size
+
+
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
         (lambda: models.create_model("lenet6"), ValueError,
-         r"name is 'lenet6', expected one of .*lenet1, .*did you mean"),
-        (lambda: models.create_model(None), ValueError, r"name is None, expected one of .*lenet1"),
-        (lambda: models.create_model("lenet5", depth=3), TypeError, r"depth"),
+         r"name is 'lenet6', which is no network of list_models\(\): did you mean 'lenet"),
+        (lambda: models.create_model(None), ValueError, r"name is None, .*expected one of .*lenet1"),
+        (lambda: models.create_model("lenet5", depth=3), TypeError,
+         r"\[lenet5\] depth is no option of this network, which has num_classes, in_channels, activation, pool; help"),
+        (lambda: models.resnet18(depth=3), TypeError, r"\[resnet18\] depth is no option of this network"),
+        (lambda: models.faster_rcnn(depth=3), TypeError, r"\[faster_rcnn\] depth is no option of this network"),
+        (lambda: models.lenet5_1998(depth=3), TypeError, r"\[lenet5_1998\] depth .*, which has none; help"),
+        (lambda: models.resnet18(weights="DEFAULT"), ValueError,
+         r"\[resnet18\] weights is not None: nothing is fetched; models.create_model\('resnet18', weights=path\) reads"),
+        (lambda: models.fcn_resnet50(weights_backbone="DEFAULT"), ValueError, r"\[fcn_resnet50\] weights_backbone is not None"),
         (lambda: models.create_model("lenet5", weights="/nowhere"), FileNotFoundError, r"/nowhere"),
         (lambda: models.lenet5(activation="gelu"), ValueError,
          r"\[lenet5\] activation is 'gelu', expected one of relu"),

@@ -220,7 +220,7 @@ def test_targets_that_cannot_be_meant(targets, error, match):
     (lambda m: models.yolov1(image_size=0), ValueError, r"image_size is 0, expected at least 64"),
     (lambda m: models.yolov1(num_classes=0), ValueError, r"num_classes is 0"),
     (lambda m: models.yolov1(in_channels=0), ValueError, r"in_channels is 0"),
-    (lambda m: m(pyconv.zeros(1, 3, 96, 96)), ShapeError, r"images have shape \(1, 3, 96, 96\), expected \(N, 3, 64, 64"),
+    (lambda m: m(pyconv.zeros(1, 3, 96, 96)), ShapeError, r"\[yolov1\] x has 96 x 96 pixels, expected 64 x 64"),
     (lambda m: m.loss(pyconv.zeros(1, 2, 2, 13), []), ShapeError, r"outputs has shape \(1, 2, 2, 13\), expected \(N, 1"),
 ])
 def test_misuse(call, error, match):

@@ -227,9 +227,10 @@ def test_a_step_at_full_size(name):
 
 
 @pytest.mark.parametrize(("call", "error", "match"), [
-    (lambda m: m(pyconv.zeros(1, 3, 100, 96)), ShapeError, r"\[yolo\] images have shape \(1, 3, 100, 96\), expected"),
-    (lambda m: m(pyconv.zeros(1, 1, 64, 64)), ShapeError, r"expected \(N, 3, H, W\) with H and W multiples of 32"),
-    (lambda m: m(pyconv.zeros(3, 64, 64)), ShapeError, r"images have shape \(3, 64, 64\)"),
+    (lambda m: m(pyconv.zeros(1, 3, 100, 96)), ShapeError, r"\[yolo\] x has 100 x 96 pixels, expected multiples of 32"),
+    (lambda m: m(pyconv.zeros(1, 1, 64, 64)), ShapeError, r"\[yolo\] x has shape \(1, 1, 64, 64\), expected \(N, 3, H, W"),
+    (lambda m: m([1]), TypeError, r"\[yolo\] x is list, expected a Tensor \(N, 3, H, W"),
+    (lambda m: m(pyconv.zeros(3, 64, 64)), ShapeError, r"\[yolo\] x has shape \(3, 64, 64\), expected \(N, 3, H, W"),
     (lambda m: models.yolov3(num_classes=0), ValueError, r"num_classes is 0"),
     (lambda m: models.yolov3(in_channels=0), ValueError, r"in_channels is 0"),
     (lambda m: m.loss(pyconv.zeros(1, 24, 2, 2), []), TypeError, r"outputs is no tuple of 2 maps"),
