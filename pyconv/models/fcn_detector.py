@@ -27,7 +27,7 @@ from pyconv.grad_mode import no_grad
 from pyconv.models.registry import register
 from pyconv.models.sizes import at_least
 from pyconv.nn import functional as F
-from pyconv.nn.arguments import number, whole
+from pyconv.nn.arguments import number, positive, whole
 from pyconv.tensor import Tensor
 
 __all__ = ["FCNDetector", "fcn_detector"]
@@ -75,8 +75,7 @@ class FCNDetector(nn.Module):
         >>> fcn_detector().targets([[(18.5, 18.5, 0)]], (46, 38)).array.round(2).tolist()
         [[[[1.0], [0.6100000143051147]]]]
         """
-        if number("fcn_detector.targets", "sigma", sigma, 0, 1e6) == 0:
-            raise ValueError("[fcn_detector.targets] sigma is 0, expected a number above 0")
+        positive("fcn_detector.targets", "sigma", sigma, 1e6)
         rows, columns = (_STEP * np.arange(_cells(n)) + (_WINDOW - 1) / 2 for n in size)
         maps = np.zeros((len(centers), self.num_classes, len(rows), len(columns)), np.float32)
         for picture, objects in zip(maps, centers, strict=True):

@@ -30,7 +30,7 @@ from pyconv.errors import ShapeError
 from pyconv.models.registry import register
 from pyconv.models.sizes import multiples
 from pyconv.nn import functional as F
-from pyconv.nn.arguments import number, whole
+from pyconv.nn.arguments import positive, whole
 from pyconv.tensor import Tensor, raw
 
 __all__ = ["Hourglass", "hourglass"]
@@ -133,8 +133,7 @@ class Hourglass(nn.Module):
         where = np.asarray(points, np.float64)
         if where.ndim != 3 or where.shape[2] != 2:
             raise ShapeError(f"[hourglass.targets] points have shape {where.shape}, expected (N, joints, 2)")
-        if number("hourglass.targets", "sigma", sigma, 0, 1e6) == 0:
-            raise ValueError("[hourglass.targets] sigma is 0, expected a number above 0")
+        positive("hourglass.targets", "sigma", sigma, 1e6)
         cells = (where - (_STEP - 1) / 2) / _STEP
         rows, columns = (np.arange(whole("hourglass.targets", "size", n, 1) // _STEP) for n in size)
         x, y = (cells[:, :, i, None, None] for i in (0, 1))

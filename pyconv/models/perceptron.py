@@ -32,7 +32,7 @@ from pyconv.errors import ShapeError
 from pyconv.grad_mode import no_grad
 from pyconv.models.registry import register
 from pyconv.nn import functional as F
-from pyconv.nn.arguments import number, whole
+from pyconv.nn.arguments import positive, whole
 from pyconv.tensor import raw
 
 __all__ = ["MLP", "Perceptron", "mlp", "perceptron"]
@@ -72,8 +72,7 @@ class Perceptron(nn.Module):
         rows, classes = self._rows("fit_step", x), self._classes(y)
         if len(rows) != len(classes):
             raise ShapeError(f"[perceptron.fit_step] y has {len(classes)} classes, expected {len(rows)}, one per sample")
-        if number("perceptron.fit_step", "lr", lr, 0, 1e30) == 0:
-            raise ValueError("[perceptron.fit_step] lr is 0, expected a number above 0")
+        positive("perceptron.fit_step", "lr", lr, 1e30)
         weight, bias = self._state()
         mistakes = 0
         for row, wanted in zip(rows, classes, strict=True):

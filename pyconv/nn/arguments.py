@@ -45,12 +45,25 @@ def flag(layer: str, name: str, value: Any) -> bool:
 
 def number(layer: str, name: str, value: Any, low: float, high: float) -> float:
     """A real number from ``low`` to ``high``. Raises TypeError or ValueError, the latter also for NaN."""
-    if isinstance(value, (bool, str, Tensor, np.ndarray)) or not hasattr(value, "__float__"):
-        raise TypeError(f"[{layer}] {name} is {value!r}, expected a number")
-    result = float(value)
+    result = _real(layer, name, value)
     if not low <= result <= high:
         raise ValueError(f"[{layer}] {name} is {result}, expected a number from {low:g} to {high:g}")
     return result
+
+
+def positive(layer: str, name: str, value: Any, high: float = math.inf) -> float:
+    """A real number above 0, up to ``high``. Raises TypeError or ValueError, the latter also for NaN."""
+    result = _real(layer, name, value)
+    if not 0 < result <= high:
+        limit = "" if math.isinf(high) else f", up to {high:g}"
+        raise ValueError(f"[{layer}] {name} is {result}, expected a number above 0{limit}")
+    return result
+
+
+def _real(layer: str, name: str, value: Any) -> float:
+    if isinstance(value, (bool, str, Tensor, np.ndarray)) or not hasattr(value, "__float__"):
+        raise TypeError(f"[{layer}] {name} is {value!r}, expected a number")
+    return float(value)
 
 
 def only(layer: str, name: str, value: Any, default: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyconv.nn import functional
-from pyconv.nn.arguments import flag, number, only, whole
+from pyconv.nn.arguments import flag, number, only, positive, whole
 from pyconv.nn.module import Module
 from pyconv.tensor import Tensor
 
@@ -108,9 +108,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
-        self.delta = number("HuberLoss", "delta", delta, 0, float("inf"))
-        if self.delta == 0:
-            raise ValueError("[HuberLoss] delta is 0.0, expected a number above 0")
+        self.delta = positive("HuberLoss", "delta", delta)
 
     def forward(self, input: Any, target: Any) -> Any:
         """Two tensors of one shape to a scalar, or to that shape without reduction."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 import numpy as np
 
 from pyconv.errors import ShapeError
+from pyconv.nn.arguments import positive
 from pyconv.ops.arguments import whole
 from pyconv.tensor import FLOATS, Array, raw
 
@@ -154,8 +154,7 @@ def pck(input: Any, target: Any, length: Any, threshold: float = 0.5) -> float:
         raise ShapeError(f"[{op}] length has shape {unit.shape}, expected ({len(where)},)")
     if not (unit > 0).all():
         raise ValueError(f"[{op}] length has {unit[~(unit > 0)][0]}, expected numbers above 0")
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or not 0 < threshold < math.inf:
-        raise ValueError(f"[{op}] threshold is {threshold!r}, expected a number above 0")
+    positive(op, "threshold", threshold, 1e30)
     counted = ~np.isnan(where).any(2)
     if not counted.any():
         raise ValueError(f"[{op}] target has no joint that counts, expected one or more")

@@ -8,15 +8,10 @@ from typing import Any
 import numpy as np
 
 from pyconv.errors import ShapeError
+from pyconv.nn.arguments import positive
 from pyconv.ops import reduce
 from pyconv.ops.loss import mse_loss
 from pyconv.tensor import FLOATS, Array, raw
-
-
-def _range(op: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ValueError(f"[{op}] data_range is {value!r}, expected a number above 0")
-    return float(value)
 
 
 def psnr(input: Any, target: Any, data_range: float = 1.0) -> float:
@@ -30,7 +25,7 @@ def psnr(input: Any, target: Any, data_range: float = 1.0) -> float:
     >>> round(psnr(np.zeros((1, 4, 4)), np.full((1, 4, 4), 10.0), data_range=255), 4)
     28.1308
     """
-    peak = _range("psnr", data_range)
+    peak = positive("psnr", "data_range", data_range, 1e30)
     error = float(reduce.mean(mse_loss(input, target, reduction="none")))
     return 10 * math.log10(peak**2 / error) if error else math.inf
 
@@ -76,7 +71,7 @@ def ssim(input: Any, target: Any, data_range: float = 1.0) -> float:
         raise ShapeError(f"[{op}] input has shape {x.shape}, expected (..., H, W) of at least 11 x 11 pixels")
     if x.shape != y.shape:
         raise ShapeError(f"[{op}] target has shape {y.shape}, expected the input's, {x.shape}")
-    peak = _range(op, data_range)
+    peak = positive(op, "data_range", data_range, 1e30)
     x, y = x.astype(np.float64), y.astype(np.float64)
     m, n = _smooth(x), _smooth(y)
     spread = (_smooth(x * x) - m * m) + (_smooth(y * y) - n * n)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyconv.errors import ShapeError
+from pyconv.nn.arguments import positive
 from pyconv.ops.arguments import whole
 from pyconv.tensor import Array, raw
 from pyconv.vision.accuracy import labels_of, scores_of
@@ -104,8 +105,7 @@ def detection_average_precision(predictions: Sequence[Mapping[str, Any]], target
     op = "detection_average_precision"
     if len(predictions) != len(targets):
         raise ShapeError(f"[{op}] predictions are of {len(predictions)} images, expected {len(targets)}, as targets")
-    if isinstance(iou_threshold, bool) or not isinstance(iou_threshold, (int, float)) or not 0 < iou_threshold <= 1:
-        raise ValueError(f"[{op}] iou_threshold is {iou_threshold!r}, expected a number above 0, up to 1")
+    positive(op, "iou_threshold", iou_threshold, 1)
     _method(op, method)
     scores: dict[int, list[float]] = {}
     right: dict[int, list[bool]] = {}

@@ -65,7 +65,7 @@ def test_psnr():
     (lambda: vision.box_convert(np.ones(4), "xyxy", "xyyx"), ValueError, r"out_fmt is 'xyyx', expected 'xyxy'"),
     (lambda: vision.encode_boxes(np.ones(4), np.ones(3)), ShapeError, r"\[encode_boxes\] proposals has shape \(3,\)"),
     (lambda: vision.decode_boxes(np.ones(3), np.ones(4)), ShapeError, r"\[decode_boxes\] targets has shape \(3,\)"),
-    (lambda: vision.psnr(np.ones(3), np.ones(3), 0), ValueError, r"\[psnr\] data_range is 0, expected a number above"),
+    (lambda: vision.psnr(np.ones(3), np.ones(3), 0), ValueError, r"\[psnr\] data_range is 0.0, expected a number above"),
     (lambda: vision.psnr(np.ones(3), np.ones(4)), ShapeError, r"target has shape 4"),
 ])
 def test_misuse(call, error, match):
