@@ -17,7 +17,7 @@ def blocks(language):
 
 
 def test_the_scripts_run_and_print_what_they_should(capsys):
-    training, arrays, gradients, _ = blocks("python")
+    training, arrays, gradients, transfer, _ = blocks("python")
     exec(compile(training, "README.md", "exec"), {})
     accuracy = re.fullmatch(r"accuracy (0\.\d{3})\n", capsys.readouterr().out)
     assert float(accuracy[1]) > 0.95
@@ -25,12 +25,14 @@ def test_the_scripts_run_and_print_what_they_should(capsys):
     assert capsys.readouterr().out == "(1, 8, 224, 224)\n"
     exec(compile(gradients, "README.md", "exec"), {})
     assert float(capsys.readouterr().out) < 0.01
+    exec(compile(transfer, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "2,565 of 11,179,077 learn\n"
     assert training.count("\n") <= 15
     assert arrays.count("\n") == 5
 
 
 def test_a_pytorch_model_is_accelerated_in_three_lines(torch, capsys):
-    script = blocks("python")[3]
+    script = blocks("python")[4]
     nn = torch.nn
     names = {"model": nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3))}
     exec(compile(script, "README.md", "exec"), names)

@@ -206,6 +206,39 @@ def test_a_weight_gradient_as_one_product(x, w, stride, padding, algorithm):
     assert shape.plan("grad_weight")["algorithm"] == algorithm
 
 
+@pytest.mark.parametrize(("x", "w", "stride", "padding", "dilation"), [
+    ((1, 257, 7, 7), (300, 257, 3, 3), 1, 1, 1), ((1, 256, 14, 13), (260, 256, 3, 3), 2, 1, 1),
+    ((3, 130, 5, 4), (520, 130, 3, 3), 1, (0, 2, 3, 1), 2), ((1, 1030, 9, 9), (512, 1030, 1, 1), 2, 0, 1),
+    ((4, 513, 7, 7), (515, 513, 1, 1), 1, 0, 1), ((1, 600, 31), (300, 600, 3), 1, 1, 1),
+    ((1, 100, 4, 3, 5), (200, 100, 3, 3, 3), 1, 1, 1), ((1, 64, 3, 3), (200, 64, 7, 7), 1, 3, 1),
+], ids=str)
+def test_few_pixels_as_one_product(isa, keep_threads, x, w, stride, padding, dilation):
+    axes, rng = len(x) - 2, np.random.default_rng(0)
+    padding = (padding,) * (2 * axes) if isinstance(padding, int) else padding
+    shape = core.conv_shape("conv", x, w, (stride,) * axes, padding, (dilation,) * axes, 1)
+    assert [shape.plan(p)["algorithm"] for p in ("forward", "grad_input", "grad_weight")] == ["product"] * 3
+    a, f, g, r = (rng.standard_normal(s).astype("f") for s in (x, w, shape.output_shape, shape.output_shape))
+    b, pixels, taps = rng.standard_normal(w[0]).astype("f"), g.size // w[0], f[0].size
+
+    def results(t):
+        a_, f_, g_ = (v.astype(t) for v in (a, f, g))
+        return (core.conv_forward("conv", shape, a_, f_, b.astype(t)), core.conv_grad_input(shape, g_, f_),
+                core.conv_grad_weight(shape, g_, a_))
+
+    got = results(np.float32)
+    for length, operands, y, want in zip((taps, taps * w[0] // x[1], pixels), ((a, f), (g, f), (g, a)), got,
+                                         results(np.float64), strict=True):
+        assert np.abs(y - want).max() <= bound(length, *operands)
+    for threads in (1, 2, 3, 7):
+        core.set_num_threads(threads)
+        assert all(np.array_equal(*pair) for pair in zip(results(np.float32), got, strict=True))
+    assert np.array_equal(core.conv_forward("conv", shape, a, f, b, r, True), np.maximum(got[0] + r, 0))
+    y, total, squares = core.conv_forward_statistics(shape, a, f, b)
+    d = np.moveaxis(y, 1, -1).astype("d").reshape(-1, w[0]) - b
+    assert np.allclose(total, d.sum(0), atol=1e-9)
+    assert np.allclose(squares, (d * d).sum(0))
+
+
 @pytest.mark.parametrize(("x", "w", "groups"), [
     ((2, 32, 260, 260), (32, 1, 3, 3), 32), ((2, 32, 260, 260), (32, 4, 3, 3), 8), ((2, 8, 260, 260), (32, 8, 1, 1), 1),
     ((2, 32, 260, 260), (32, 32, 3, 3), 1),

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
+#include "ops/conv/product.h"
 #include "ops/conv/row_gemm.h"
 #include "ops/conv/winograd.h"
 #include "ref/conv.h"
@@ -41,8 +42,9 @@ void run(const ConvShape& s, const RowProblem& p, const ConvPlan& plan, bool tra
   else row_gemm(p, plan, filter, src, w, epilogue, out);
 }
 
-// The epilogue, apart from the bias, of an output that no fast kernel has finished.
+// The epilogue, apart from the bias, of an output that no convolution kernel has finished.
 void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
+  if (!e.residual && !e.relu && !e.sum) return;
   const int64_t pixels = s.n * s.out_pixels();
   for (int64_t k = 0; k < s.k; ++k) {
     double sum = 0, squares = 0;
@@ -64,6 +66,10 @@ void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
 
 void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue,
                   float* y) {
+  if (one_product(s, Pass::kForward)) {
+    product_forward(s, x, w, epilogue.bias, y);
+    return finish(s, epilogue, y);
+  }
   bool complete;
   const RowProblem p = plan_problems(s, Pass::kForward, &complete).front();
   const ConvPlan plan = plan_rows(p, PlanMode::kTrain);
@@ -75,6 +81,7 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const Conv
 }
 
 void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx) {
+  if (one_product(s, Pass::kGradInput)) return product_grad_input(s, gy, w, bias, gx);
   bool complete;
   const std::vector<RowProblem> problems = plan_problems(s, Pass::kGradInput, &complete);
   if (plan(s, Pass::kGradInput, PlanMode::kTrain).algorithm == ConvAlgorithm::kReference)

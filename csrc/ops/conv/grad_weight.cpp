@@ -10,9 +10,9 @@
 #include "ops/conv/grouped.h"
 #include "ops/conv/pixel_block.h"
 #include "ops/conv/plan.h"
+#include "ops/conv/product.h"
 #include "ops/conv/row_problem.h"
 #include "ops/conv/winograd.h"
-#include "ops/gemm/gemm.h"
 #include "ref/conv.h"
 
 namespace pyconv {
@@ -84,6 +84,7 @@ void row_gemm_grad_weight(const RowProblem& problem, const ConvPlan& plan, const
 }  // namespace
 
 void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float* gw) {
+  if (one_product(s, Pass::kGradWeight)) return product_grad_weight(s, gy, x, gw);
   bool complete;
   const RowProblem p = plan_problems(s, Pass::kGradWeight, &complete).front();
   if (p.rows() * p.axis[2].count == 0) {
@@ -92,12 +93,6 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
   }
   const ConvPlan plan = plan_weight_gradient(p);
   if (plan.algorithm == ConvAlgorithm::kReference) return ref::conv_grad_weight(s, gy, x, gw);
-  if (plan.algorithm == ConvAlgorithm::kProduct) {
-    const int64_t pixels = p.rows() * p.axis[2].count;
-    const View vx = dense_view(const_cast<float*>(x), DType::kFloat32, {pixels, p.src_channels}, false);
-    const View vgy = dense_view(const_cast<float*>(gy), DType::kFloat32, {pixels, p.out_channels}, false);
-    return gemm(permute(vgy, {1, 0}), vx, nullptr, gw);
-  }
   if (in_lanes(plan)) return grouped_grad_weight(p, plan, gy, x, gw);
   if (p.strides_folded()) {
     FoldedFilter filter(s, p);

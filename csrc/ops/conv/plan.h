@@ -49,6 +49,9 @@ ConvPlan plan(const ConvShape& shape, Pass pass, PlanMode mode);
 
 struct RowProblem;
 
+// Whether a pass is one matrix product over all pixels: see product.h.
+bool one_product(const ConvShape& shape, Pass pass);
+
 // The problems that make up a pass: folded where that pays. The weight gradient has those of the forward
 // pass. `complete`: they write all of the output (of an input gradient).
 std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* complete);
