@@ -10,8 +10,9 @@ Network            Parameters   Multiply-adds       Layers
 faster_rcnn         41,755,286  134,379,721,216     ResNet-50 with frozen norms, a pyramid of 256 channels on its four
                                 (800x800, 1000      stages and one more level, 3 anchors per point, linear
                                 proposals)          12544-1024-1024, 91 classes; 41,808,406 with trained norms
-faster_rcnn_vgg16  137,078,239                      VGG-16 up to conv5_3, 9 anchors per point, 7x7 maxima of regions,
-                                                    linear 25088-4096-4096 with dropout, 21 classes
+faster_rcnn_vgg16  137,078,239  152,501,022,720     VGG-16 up to conv5_3, 9 anchors per point, 7x7 maxima of regions,
+                                (600x600, 300       linear 25088-4096-4096 with dropout, 21 classes
+                                proposals)
 =================  ===========  ==================  ====================================================================
 
 Sources: Ren, He, Girshick and Sun, Faster R-CNN: towards real-time object detection with region proposal networks, NIPS

@@ -90,7 +90,7 @@ def test_arguments_of_torchvision_that_ask_for_no_weights():
         (lambda: models.create_model("lenet5", depth=3), TypeError,
          r"\[lenet5\] depth is no option of this network, which has num_classes, in_channels, activation, pool; help"),
         (lambda: models.resnet18(depth=3), TypeError, r"\[resnet18\] depth is no option of this network"),
-        (lambda: models.faster_rcnn(depth=3), TypeError, r"\[faster_rcnn\] depth is no option of this network"),
+        (lambda: models.faster_rcnn(backbone_name="resnet18", depth=3), TypeError, r"\[faster_rcnn\] depth is no option of this network"),
         (lambda: models.lenet5_1998(depth=3), TypeError, r"\[lenet5_1998\] depth .*, which has none; help"),
         (lambda: models.resnet18(weights="DEFAULT"), ValueError,
          r"\[resnet18\] weights is not None: nothing is fetched; models.create_model\('resnet18', weights=path\) reads"),

@@ -32,8 +32,14 @@ def test_parameters(name, parameters, trained_norms):
             assert sum(p.numel() for p in model.parameters()) == expected
 
 
-def test_parameters_of_the_first_form():
-    assert counts("faster_rcnn_vgg16", (3, 600, 1000))[0] == 137_078_239
+def test_counts_of_the_first_form():
+    """VGG-16's convolutions on 608x608 (multiples of 16), the proposals' on 38x38, the linear layers on 300 regions."""
+    with pyconv.device("meta"):
+        features = pyconv.summary(models.vgg16().features[:-1], (1, 3, 608, 608)).total_macs
+    proposals = 38 * 38 * (512 * 512 * 9 + 512 * 9 * (2 + 4))
+    regions = 300 * (25088 * 4096 + 4096 * 4096 + 4096 * 21 * 5)
+    macs = features + proposals + regions
+    assert counts("faster_rcnn_vgg16") == (137_078_239, macs) == (137_078_239, 152_501_022_720)
 
 
 @pytest.mark.parametrize(("name", "found", "billions"), [
