@@ -188,6 +188,8 @@ def test_predict_takes_the_preprocessing_from_the_file_and_names_from_another(le
     (("lenett5", "--weights", "w", "a.png"), r"unknown run folder or model 'lenett5': did you mean 'lenet5'\?"),
     (("lenet5", "--weights", "w", "a.png"), r"nothing says what pictures w was trained on: give --preprocessing"),
     (("alexnet", "--weights", "w", "--num-classes", "2", "a.png"), r"w does not fit alexnet: .*Missing"),
+    (("lenet5", "--weights", "w", "--num-classes", "3", "a.png"),
+     r"--num-classes is 3, but w holds other classes than the 3 asked for: new, and still to be trained, are fc3.weight"),
     (("lenet5", "--weights", "none", "a.png"), r"none: no such file"),
     (("lenet5", "--weights", "w", "--preprocessing", "[]", "a.png"), r"\[Preprocessing\] text is '\[\]'"),
     (("lenet5", "--weights", "w", "--preprocessing", '{"channels": "L"}', "a.png"), r"lenet5 does not take a picture of 1 x 40 x 50"),

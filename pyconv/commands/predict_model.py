@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from typing import Any
 
 from pyconv.commands import UserError, choose
@@ -19,7 +20,10 @@ def predict(args: argparse.Namespace) -> dict[str, Any]:
     if args.weights is None:
         raise UserError(f"{name} is the name of a network, which needs --weights")
     try:
-        model = models.create_model(name, num_classes=args.num_classes, weights=args.weights).eval()
+        with warnings.catch_warnings(action="error", category=UserWarning):  # a new head, still to be trained, can tell nothing
+            model = models.create_model(name, num_classes=args.num_classes, weights=args.weights).eval()
+    except UserWarning as warning:
+        raise UserError(f"--num-classes is {args.num_classes}, but {str(warning).removeprefix('[create_model] ')}") from None
     except StateDictError as error:
         raise UserError(f"{args.weights} does not fit {name}: {' '.join(str(error).split())}") from None
     except TypeError as error:
