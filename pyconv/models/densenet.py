@@ -1,8 +1,8 @@
 """DenseNet: each layer sees the maps of all layers before it, and adds a few of its own.
 
-=======================  ==========  ==============  =====================  ===========
+=======================  ==========  ==============  ======================  ==========
 Network                  Parameters  Multiply-adds   Layers per dense block  Maps added
-=======================  ==========  ==============  =====================  ===========
+=======================  ==========  ==============  ======================  ==========
 densenet121               7,978,856   2,834,161,664  6, 12, 24, 16                   32
 densenet169              14,149,480   3,359,843,328  6, 12, 32, 32                   32
 densenet201              20,013,928   4,291,365,888  6, 12, 48, 32                   32
@@ -10,7 +10,7 @@ densenet161              28,681,000   7,727,907,072  6, 12, 36, 24              
 densenet40_12_cifar       1,019,722     264,812,928  12, 12, 12                      12
 densenet100_12_bc_cifar     769,162     287,929,692  16, 16, 16                      12
 densenet190_40_bc_cifar  25,624,430   9,301,945,740  31, 31, 31                      40
-=======================  ==========  ==============  =====================  ===========
+=======================  ==========  ==============  ======================  ==========
 
 Multiply-adds are those of one image of 224x224 or, for CIFAR, 32x32. A layer is norm, relu, convolution 3x3; with a
 bottleneck ("B") a norm, relu, convolution 1x1 to four times the maps added comes before. Between dense blocks a
@@ -27,11 +27,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyconv import nn
+from pyconv.autograd import checkpoint
 from pyconv.models.registry import register
 from pyconv.nn import functional as F
 from pyconv.nn.arguments import flag, number, whole
 from pyconv.ops.join import cat
-from pyconv.recompute import checkpoint
 
 __all__ = [
     "DenseNet",

@@ -1,16 +1,16 @@
 """LeNet-5 as it was published: partly connected maps, trained subsampling, an output of distances.
 
-=======  ======================================================  ===========  ==========  ===========
-Layer    What                                                    Output       Parameters  Connections
-=======  ======================================================  ===========  ==========  ===========
-C1       conv 6@5x5                                              6 x 28 x 28         156      122,304
-S2       sums of 2x2, times a coefficient, plus a bias, per map  6 x 14 x 14          12        5,880
-C3       conv 16@5x5, each of 3, 4 or 6 of the maps below        16 x 10 x 10      1,516      151,600
-S4       as S2                                                   16 x 5 x 5           32        2,000
-C5       conv 120@5x5                                            120 x 1 x 1      48,120       48,120
-F6       linear                                                  84               10,164       10,164
-Output   squared distance to each class's code                   10                    0          840
-=======  ======================================================  ===========  ==========  ===========
+=======  ======================================================  ============  ==========  ===========
+Layer    What                                                    Output        Parameters  Connections
+=======  ======================================================  ============  ==========  ===========
+C1       conv 6@5x5                                              6 x 28 x 28          156      122,304
+S2       sums of 2x2, times a coefficient, plus a bias, per map  6 x 14 x 14           12        5,880
+C3       conv 16@5x5, each of 3, 4 or 6 of the maps below        16 x 10 x 10       1,516      151,600
+S4       as S2                                                   16 x 5 x 5            32        2,000
+C5       conv 120@5x5                                            120 x 1 x 1       48,120       48,120
+F6       linear                                                  84                10,164       10,164
+Output   squared distance to each class's code                   10                     0          840
+=======  ======================================================  ============  ==========  ===========
 
 60,000 parameters, 340,908 connections (products and biases), 325,680 multiply-adds of convolutions and F6 alone.
 

@@ -1,12 +1,12 @@
 """U-Net: down to see what, up to say where, with the way down's maps joined to the way up's.
 
-===========  ==============  ==========  =====================  ==================================================
-Network      Channels        Parameters  Multiply-adds          Form
-===========  ==============  ==========  =====================  ==================================================
-unet         1 to 2, 64-1024 31,030,658  150,428,424,448 (572²) 2015: no padding, maps cropped where they are joined
-unet_padded  3 to 2, 64-1024 31,037,698  192,686,325,760 (512²) padding, batch norm; 31,043,586 with biases
-unet_brain   3 to 1, 32-512   7,763,041   12,071,206,912 (256²) padding, batch norm, no biases, sigmoid at the end
-===========  ==============  ==========  =====================  ==================================================
+===========  ===============  ==========  ======================  ====================================================
+Network      Channels         Parameters  Multiply-adds           Form
+===========  ===============  ==========  ======================  ====================================================
+unet         1 to 2, 64-1024  31,030,658  150,428,424,448 (572²)  2015: no padding, maps cropped where they are joined
+unet_padded  3 to 2, 64-1024  31,037,698  192,686,325,760 (512²)  padding, batch norm; 31,043,586 with biases
+unet_brain   3 to 1, 32-512    7,763,041   12,071,206,912 (256²)  padding, batch norm, no biases, sigmoid at the end
+===========  ===============  ==========  ======================  ====================================================
 
 Four levels: two 3x3 convolutions with ReLU, then max pooling halves the sides and the next convolution doubles the
 channels; at the bottom two convolutions more; then up four times: a 2x2 transposed convolution doubles the sides and

@@ -35,3 +35,16 @@ def test_a_networks_file_has_its_source_and_its_parameters(name):
     assert getattr(models, name).__doc__
     channels, height, width = model.input_size
     assert min(channels, height, width) >= 1
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.stem)
+def test_tables_keep_to_their_columns(path):
+    border = None
+    for line in path.read_text().splitlines():
+        if re.fullmatch(r"=+(  =+)+", line):
+            assert border in (None, line)
+            border = line
+        elif not line.strip():
+            border = None
+        elif border is not None:
+            assert not any(line[gap.start():gap.end()].strip() for gap in re.finditer("  ", border)), line
