@@ -97,8 +97,10 @@ py::array max_backward(const std::string& op, const PoolShape& shape, py::array 
   const View vg = input_view(gy, shape.output_shape(), op.c_str(), "gradient");
   const View vt = tap_view(taps, shape, op.c_str());
   Output gx(vg.dtype, shape.input_shape(), gy, channels_last);
-  const py::gil_scoped_release release;
-  max_pool_grad_input(shape, vg, vt.data, gx.view);
+  {
+    const py::gil_scoped_release release;
+    max_pool_grad_input(shape, vg, vt.data, gx.view);
+  }
   return gx.array;
 }
 
@@ -106,8 +108,10 @@ py::array indices(const std::string& op, const PoolShape& shape, py::array taps,
                   bool channels_last) {
   const View vt = tap_view(taps, shape, op.c_str());
   Output out(DType::kInt64, shape.output_shape(), like, channels_last);
-  const py::gil_scoped_release release;
-  max_pool_indices(shape, vt.data, out.view);
+  {
+    const py::gil_scoped_release release;
+    max_pool_indices(shape, vt.data, out.view);
+  }
   return out.array;
 }
 
@@ -115,8 +119,10 @@ py::array average_forward(const std::string& op, const PoolShape& shape, py::arr
                           int64_t divisor, bool channels_last) {
   const View vx = input_view(x, shape.input_shape(), op.c_str(), "x");
   Output y(vx.dtype, shape.output_shape(), x, channels_last);
-  const py::gil_scoped_release release;
-  average_pool_forward(shape, {count_padding, divisor}, vx, y.view);
+  {
+    const py::gil_scoped_release release;
+    average_pool_forward(shape, {count_padding, divisor}, vx, y.view);
+  }
   return y.array;
 }
 
@@ -124,8 +130,10 @@ py::array average_backward(const std::string& op, const PoolShape& shape, py::ar
                            int64_t divisor, bool channels_last) {
   const View vg = input_view(gy, shape.output_shape(), op.c_str(), "gradient");
   Output gx(vg.dtype, shape.input_shape(), gy, channels_last);
-  const py::gil_scoped_release release;
-  average_pool_grad_input(shape, {count_padding, divisor}, vg, gx.view);
+  {
+    const py::gil_scoped_release release;
+    average_pool_grad_input(shape, {count_padding, divisor}, vg, gx.view);
+  }
   return gx.array;
 }
 
@@ -149,8 +157,10 @@ py::array unpool_forward(const std::string& op, py::array x, py::array index_arr
   const Dims out = plane_dims(vx.shape, spatial);
   element_count(out, op.c_str());
   Output y(vx.dtype, out, x, channels_last);
-  const py::gil_scoped_release release;
-  max_unpool_forward(op.c_str(), vx, vi, y.view);
+  {
+    const py::gil_scoped_release release;
+    max_unpool_forward(op.c_str(), vx, vi, y.view);
+  }
   return y.array;
 }
 
@@ -163,8 +173,10 @@ py::array unpool_backward(const std::string& op, py::array gy, py::array index_a
     throw ShapeError(cat("[", op, "] indices has shape ", text(vi.shape),
                          ", which does not fit the gradient's ", text(vg.shape)));
   Output gx(vg.dtype, vi.shape, gy, channels_last);
-  const py::gil_scoped_release release;
-  max_unpool_grad_input(op.c_str(), vg, vi, gx.view);
+  {
+    const py::gil_scoped_release release;
+    max_unpool_grad_input(op.c_str(), vg, vi, gx.view);
+  }
   return gx.array;
 }
 

@@ -55,6 +55,22 @@ def test_same_bits_for_any_thread_count(isa, m, k, n):
         assert all(np.array_equal(x, y) for x, y in zip(results[0], result, strict=True))
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(196_607, 1, 1), (196_609, 1, 1), (200_001, 2, 1), (262_145, 1, 2),
+                                           (1_300_003, 3, 3), (13_000_001, 1, 1)])
+def test_rows_by_the_hundred_thousand(m, k, n):
+    """A block of rows has a bound, or nothing of the reduction would fit beside them. Whole numbers: exact."""
+    a = (np.arange(m * k) % 61).astype("f").reshape(m, k)
+    b = np.arange(1, k * n + 1).astype("f").reshape(k, n)
+    want = sum(a[:, i : i + 1] * b[i] for i in range(k))
+    assert np.array_equal(core.gemm(a, b), want)
+    assert np.array_equal(core.gemm(np.ascontiguousarray(a.T), b, True, False), want)
+
+
+def test_a_stack_of_two_thousand_million_empty_matrices():
+    a, b = np.empty((2**31 - 1, 0, 3), "f"), np.empty((2**31 - 1, 3, 0), "f")
+    assert core.gemm_batch(a, b).shape == (2**31 - 1, 0, 0)
+
+
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33])
 def test_few_rows_by_dot_products(isa, m):
     """Around the tiles of the dot products, with lengths around the vector; rows 4 KiB apart, bias, both sides."""

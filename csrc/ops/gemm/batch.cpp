@@ -30,6 +30,7 @@ View matrix(const View& stack, int64_t i) {
 
 void gemm_batch(const View& a, const View& b, void* c) {
   const int64_t m = a.shape[a.rank() - 2], k = a.shape[a.rank() - 1], n = b.shape[b.rank() - 1];
+  if (m == 0 || n == 0) return;  // of a stack that may be 2³¹ matrices high
   int64_t count = 1;
   for (int axis = 0; axis < a.rank() - 2; ++axis) count *= a.shape[axis];
   const auto product = [&](int64_t i) {

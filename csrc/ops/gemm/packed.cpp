@@ -44,6 +44,8 @@ Tiling tiling(const PanelLayout& layout, int64_t m) {
   else t.row_blocks = wanted == 1 || (m <= kOneBlockRows && many_panels) ? 1 : ceil_div(m, kRows);
   t.panel_groups = std::min(layout.panels(), ceil_div(wanted, t.row_blocks));
   t.row_blocks = std::max(t.row_blocks, ceil_div(few, t.panel_groups));
+  // However many rows: a block of A keeps to the cache with its whole reduction, or with much of it.
+  t.row_blocks = std::max(t.row_blocks, ceil_div(m, std::max(kOneBlockRows, kBlockFloats / layout.k)));
   const int64_t tile = layout.n >= layout.width ? 6 : 8;  // rows of the kernel's tiles
   t.rows = round_up(ceil_div(m, t.row_blocks), tile);
   t.row_blocks = ceil_div(m, t.rows);
@@ -87,7 +89,7 @@ void gemm_packed(const View& given, const View& b, const float* bias, float* c) 
   if (!own_b) pack(layout, b, packed);
   const View a = own_a ? given : with_rows(given, turned);
   // Equal pieces of the reduction.
-  const int64_t deepest = std::min(kDepth, kBlockFloats / t.rows);
+  const int64_t deepest = std::clamp(kBlockFloats / t.rows, kShortDepth, kDepth);
   const int64_t depth = direct ? std::min(k, kDirectDepth) : ceil_div(k, ceil_div(k, deepest));
 
   parallel_for(t.row_blocks * t.panel_groups, [&](int64_t task) {
