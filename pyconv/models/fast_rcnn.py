@@ -23,13 +23,12 @@ from typing import Any
 import numpy as np
 
 from pyconv import nn, vision
-from pyconv.errors import ShapeError
-from pyconv.models.detection.targets import array_of, check_targets
+from pyconv.models.detection.targets import check_boxes, check_targets
 from pyconv.models.registry import register
 from pyconv.models.sizes import at_least
 from pyconv.nn import functional as F
 from pyconv.nn.arguments import whole
-from pyconv.tensor import FLOATS, Array, Tensor
+from pyconv.tensor import Array, Tensor
 
 __all__ = ["FastRCNN", "fast_rcnn"]
 
@@ -172,20 +171,7 @@ def _check_proposals(proposals: Any, images: Any) -> list[Array]:
         raise TypeError(f"[{op}] proposals is {type(proposals).__name__}, expected a list with an array (boxes, 4) per image")
     if len(proposals) != images.shape[0]:
         raise ValueError(f"[{op}] proposals has {len(proposals)} entries, expected one per image, {images.shape[0]}")
-    found = []
-    for i, value in enumerate(proposals):
-        boxes = array_of(op, f"proposals[{i}]", value)
-        if boxes.ndim != 2 or boxes.shape[1] != 4:
-            raise ShapeError(f"[{op}] proposals[{i}] has shape {boxes.shape}, expected (boxes, 4)")
-        if boxes.dtype not in FLOATS:
-            raise TypeError(f"[{op}] proposals[{i}] has dtype {boxes.dtype}, expected float32 or float64")
-        good = np.isfinite(boxes).all(1) & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-        if not good.all():
-            worst = int(np.argmin(good))
-            raise ValueError(f"[{op}] proposals[{i}][{worst}] is {[float(v) for v in boxes[worst]]}, expected "
-                             "(x1, y1, x2, y2) with x1 < x2 and y1 < y2")
-        found.append(boxes.astype(images.dtype, copy=False))
-    return found
+    return [check_boxes(op, f"proposals[{i}]", value).astype(images.dtype, copy=False) for i, value in enumerate(proposals)]
 
 
 @register

@@ -30,11 +30,11 @@ from pyconv import nn, vision
 from pyconv.errors import ShapeError
 from pyconv.grad_mode import no_grad
 from pyconv.models.alexnet import alexnet2012
-from pyconv.models.detection.targets import array_of, check_targets
+from pyconv.models.detection.targets import check_boxes, check_targets
 from pyconv.models.registry import register
 from pyconv.nn.arguments import whole
 from pyconv.ops.creation import zeros
-from pyconv.tensor import FLOATS, Array, Tensor
+from pyconv.tensor import Array, Tensor, raw
 
 __all__ = ["RCNN", "rcnn"]
 
@@ -186,21 +186,12 @@ class RCNN(nn.Module):
 
     # --- what comes in ------------------------------------------------------------------------------
     def _checked(self, image: Any, boxes: Any, what: str = "proposals") -> tuple[Array, Array]:
-        picture, found = array_of("rcnn", "image", image), array_of("rcnn", what, boxes)
+        picture = raw(image, "rcnn", "image")
         if picture.ndim != 3 or picture.shape[0] != self.input_size[0] or 0 in picture.shape:
             raise ShapeError(f"[rcnn] image has shape {picture.shape}, expected ({self.input_size[0]}, H, W)")
         if picture.dtype != np.float32:
             raise TypeError(f"[rcnn] image has dtype {picture.dtype}, expected float32, its mean taken off")
-        if found.ndim != 2 or found.shape[1] != 4:
-            raise ShapeError(f"[rcnn] {what} has shape {found.shape}, expected (boxes, 4)")
-        if found.dtype not in FLOATS:
-            raise TypeError(f"[rcnn] {what} has dtype {found.dtype}, expected float32 or float64")
-        good = np.isfinite(found).all(1) & (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])
-        if not good.all():
-            worst = int(np.argmin(good))
-            raise ValueError(f"[rcnn] {what}[{worst}] is {[float(v) for v in found[worst]]}, expected (x1, y1, x2, y2) "
-                             "with x1 < x2 and y1 < y2")
-        return picture, found.astype(np.float32)
+        return picture, check_boxes("rcnn", what, boxes).astype(np.float32)
 
     def _checked_all(self, images: Any, proposals: Any, targets: Any) -> list[tuple[Array, Array, Array, Array]]:
         for name, value in (("images", images), ("proposals", proposals)):

@@ -9,9 +9,9 @@ import numpy as np
 
 from pyconv import nn
 from pyconv.errors import ShapeError
-from pyconv.models.detection.targets import array_of, check_targets
+from pyconv.models.detection.targets import check_targets
 from pyconv.models.detection.transform import GeneralizedRCNNTransform
-from pyconv.tensor import Tensor
+from pyconv.tensor import Tensor, raw
 
 
 def image_statistics(in_channels: int) -> dict[str, list[float]]:
@@ -99,4 +99,4 @@ class GeneralizedRCNN(nn.Module):
     def _part(op: str, target: dict, i: int, key: str) -> np.ndarray:
         if key not in target:
             raise KeyError(f"[{op}] targets[{i}] has no {key!r}")
-        return array_of(op, f"targets[{i}]['{key}']", target[key])
+        return raw(target[key], op, f"targets[{i}]['{key}']")

@@ -7,24 +7,32 @@ from typing import Any
 import numpy as np
 
 from pyconv.errors import ShapeError
-from pyconv.tensor import FLOATS, Tensor
+from pyconv.tensor import FLOATS, raw
 
 
-def array_of(op: str, name: str, value: Any) -> np.ndarray:
-    """The array of a Tensor or an array. Raises TypeError for anything else."""
-    if isinstance(value, Tensor):
-        return value.detach().array
-    if isinstance(value, np.ndarray):
-        return value
-    raise TypeError(f"[{op}] {name} is {type(value).__name__}, expected a Tensor or a numpy array")
+def check_boxes(op: str, name: str, value: Any) -> np.ndarray:
+    """Boxes (K, 4), two corners (x1, y1, x2, y2) in pixels, float32 or float64, as an array; K may be 0.
+
+    Raises TypeError, ShapeError, and ValueError for a box without an area or with a coordinate that is not finite.
+    """
+    boxes = raw(value, op, name)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ShapeError(f"[{op}] {name} has shape {boxes.shape}, expected (boxes, 4)")
+    if boxes.dtype not in FLOATS:
+        raise TypeError(f"[{op}] {name} has dtype {boxes.dtype}, expected float32 or float64")
+    good = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(1)
+    if not good.all():
+        worst = int(np.argmin(good))
+        raise ValueError(f"[{op}] {name}[{worst}] is {[float(v) for v in boxes[worst]]}, expected (x1, y1, x2, y2) with "
+                         "x1 < x2 and y1 < y2")
+    return boxes
 
 
 def check_targets(op: str, targets: Any, images: int, labels: range) -> list[tuple[np.ndarray, np.ndarray]]:
     """The boxes (K, 4) and labels (K,) of every image as arrays, K may be 0.
 
-    ``boxes`` are two corners (x1, y1, x2, y2) in pixels, float32 or float64; ``labels`` whole numbers within the range.
-    Raises TypeError, ValueError, KeyError and ShapeError for targets of another form, ValueError for a box without
-    an area or with a coordinate that is not finite, IndexError for a label out of range; each names the image and box.
+    ``boxes`` are checked by `check_boxes`, ``labels`` are whole numbers within the range. Raises TypeError, ValueError,
+    KeyError and ShapeError for targets of another form, IndexError for a label out of range; each names the image and box.
     """
     if not isinstance(targets, (list, tuple)):
         raise TypeError(f"[{op}] targets is {type(targets).__name__}, expected a list with a dictionary per image")
@@ -39,22 +47,13 @@ def _check_one(op: str, name: str, target: Any, labels: range) -> tuple[np.ndarr
     for key in ("boxes", "labels"):
         if key not in target:
             raise KeyError(f"[{op}] {name} has no {key!r}, expected 'boxes' and 'labels'")
-    boxes = array_of(op, f"{name}['boxes']", target["boxes"])
-    classes = array_of(op, f"{name}['labels']", target["labels"])
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ShapeError(f"[{op}] {name}['boxes'] has shape {boxes.shape}, expected (boxes, 4)")
-    if boxes.dtype not in FLOATS:
-        raise TypeError(f"[{op}] {name}['boxes'] has dtype {boxes.dtype}, expected float32 or float64")
+    boxes = check_boxes(op, f"{name}['boxes']", target["boxes"])
+    classes = raw(target["labels"], op, f"{name}['labels']")
     if classes.shape != boxes.shape[:1]:
         raise ShapeError(f"[{op}] {name}['labels'] has shape {classes.shape}, expected one label per box, "
                          f"{boxes.shape[:1]}")
     if classes.dtype.kind not in "iu":
         raise TypeError(f"[{op}] {name}['labels'] has dtype {classes.dtype}, expected whole numbers")
-    good = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(1)
-    if not good.all():
-        worst = int(np.argmin(good))
-        raise ValueError(f"[{op}] {name}['boxes'][{worst}] is {[float(v) for v in boxes[worst]]}, expected "
-                         "(x1, y1, x2, y2) with x1 < x2 and y1 < y2")
     known = (classes >= labels.start) & (classes < labels.stop)
     if not known.all():
         worst = int(np.argmin(known))
