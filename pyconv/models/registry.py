@@ -25,17 +25,20 @@ def register(factory: Factory) -> Factory:
     """Decorate a function that builds a network: it can then be built by its name.
 
     The module that it returns has ``input_size``, the (channels, height, width) that the network was made for. Torchvision's
-    arguments for weights that it would fetch (``weights``, ``weights_backbone``, ``progress``) are taken where they ask for none.
+    arguments for weights that it would fetch are taken where they ask for none; ``progress`` and ``init_weights`` change nothing:
+    weights are always drawn as the network's paper or torchvision does.
     """
     name = factory.__name__
 
     @functools.wraps(factory)
     def build(*args: Any, **options: Any) -> nn.Module:
-        for argument in ("weights", "weights_backbone"):
-            if options.pop(argument, None) is not None:
-                raise ValueError(f"[{name}] {argument} is not None: nothing is fetched; models.create_model({name!r}, "
+        for argument in ("weights", "weights_backbone", "pretrained", "pretrained_backbone"):
+            value = options.pop(argument, None)
+            if value not in (None, False):
+                raise ValueError(f"[{name}] {argument} is {value!r}, but nothing is fetched: models.create_model({name!r}, "
                                  "weights=path) reads a file")
-        options.pop("progress", None)
+        for argument in ("progress", "init_weights"):
+            options.pop(argument, None)
         try:
             return factory(*args, **options)
         except TypeError as error:

@@ -78,6 +78,7 @@ def test_create_model(tmp_path):
 def test_arguments_of_torchvision_that_ask_for_no_weights():
     with pyconv.device("meta"):
         assert models.resnet18(weights=None, progress=False).fc.out_features == 1000
+        assert models.vgg11(pretrained=False, init_weights=False).input_size
         assert models.fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, progress=True, num_classes=3).input_size
 
 
@@ -93,8 +94,9 @@ def test_arguments_of_torchvision_that_ask_for_no_weights():
         (lambda: models.faster_rcnn(backbone_name="resnet18", depth=3), TypeError, r"\[faster_rcnn\] depth is no option of this network"),
         (lambda: models.lenet5_1998(depth=3), TypeError, r"\[lenet5_1998\] depth .*, which has none; help"),
         (lambda: models.resnet18(weights="DEFAULT"), ValueError,
-         r"\[resnet18\] weights is not None: nothing is fetched; models.create_model\('resnet18', weights=path\) reads"),
-        (lambda: models.fcn_resnet50(weights_backbone="DEFAULT"), ValueError, r"\[fcn_resnet50\] weights_backbone is not None"),
+         r"\[resnet18\] weights is 'DEFAULT', but nothing is fetched: models.create_model\('resnet18', weights=path\) reads"),
+        (lambda: models.resnet18(pretrained=True), ValueError, r"\[resnet18\] pretrained is True, but nothing is fetched"),
+        (lambda: models.fcn_resnet50(weights_backbone="DEFAULT"), ValueError, r"\[fcn_resnet50\] weights_backbone is 'DEFAULT', but"),
         (lambda: models.create_model("lenet5", weights="/nowhere"), FileNotFoundError, r"/nowhere"),
         (lambda: models.lenet5(activation="gelu"), ValueError,
          r"\[lenet5\] activation is 'gelu', expected one of relu"),
