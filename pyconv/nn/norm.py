@@ -71,17 +71,20 @@ class _BatchNorm(Module):
             expected = " or ".join(map(str, self._ranks))
             raise ShapeError(f"[{self._get_name()}] input has {rank} axes ({text}), expected {expected}")
         momentum = 0.0 if self.momentum is None else self.momentum
-        count = self.num_batches_tracked
-        if self.training and count is not None and not count.is_meta and not getattr(input, "is_meta", False):
-            if not mode.recomputing:
-                count.add_(1)
-            if self.momentum is None:  # the plain average over all batches so far
-                momentum = 1.0 / int(count.array)
+        count = self.num_batches_tracked if self.training and not getattr(input, "is_meta", False) else None
+        batches = None if count is None or count.is_meta else int(count.array) + (not mode.recomputing)
+        if batches is not None and self.momentum is None:  # the plain average over all batches so far
+            momentum = 1.0 / batches
         batch = self.training or self.running_mean is None
         mean, var = self.running_mean, self.running_var
         if self.training and not self.track_running_stats:  # switched off after construction
             mean = var = None
-        return functional.batch_norm(input, mean, var, self.weight, self.bias, batch, momentum, self.eps)
+        result = functional.batch_norm(input, mean, var, self.weight, self.bias, batch, momentum, self.eps)
+        if count is not None and batches is not None:
+            # Not through `add_`: an operation in place has to wait for all results that still wait, such as this one.
+            count.array[...] = batches
+            count._version[0] += 1
+        return result
 
     def extra_repr(self) -> str:
         """The constructor's arguments."""

@@ -191,6 +191,15 @@ def test_batch_norm_refuses_other_ranks():
             layer(pyconv.zeros(*shape))
 
 
+def test_a_batch_that_does_not_fit_is_not_counted():
+    norm = nn.BatchNorm2d(3)
+    with pytest.raises(pyconv.ShapeError, match=r"\[batch_norm\] running_mean has shape 3, expected 4"):
+        norm(pyconv.ones(2, 4, 5, 5))
+    assert norm.num_batches_tracked.item() == 0
+    norm(pyconv.ones(2, 3, 5, 5))
+    assert norm.num_batches_tracked.item() == 1
+
+
 def test_batch_norm_accepts_files_without_the_count():
     layer = nn.BatchNorm2d(3)
     state = layer.state_dict()
