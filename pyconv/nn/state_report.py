@@ -33,6 +33,19 @@ def listed(what: str, names: Sequence[str]) -> list[str]:
     return lines
 
 
+def prefixed(missing: Sequence[str], unexpected: Sequence[str]) -> list[str]:
+    """A line, if one and the same beginning of all these names is what keeps the two sides apart."""
+    shorter, longer, change = sorted(map(str, missing)), sorted(map(str, unexpected)), "without"
+    if shorter and longer and len(shorter[0]) > len(longer[0]):
+        shorter, longer, change = longer, shorter, "with"
+    if not shorter or len(shorter) != len(longer):
+        return []
+    prefix = longer[0][: len(longer[0]) - len(shorter[0])]  # a common beginning keeps the order
+    if not prefix or any(prefix + a != b for a, b in zip(shorter, longer, strict=True)):
+        return []
+    return [f'Tried: {change} "{prefix}" at their beginning the unexpected names are the missing ones.']
+
+
 def error(model: str, missing: Sequence[str], unexpected: Sequence[str], mismatched: dict[str, str],
           tried: Sequence[str] = ()) -> StateDictError:
     """The exception: everything that does not fit, and ``tried``, what was renamed before in vain.
@@ -45,6 +58,8 @@ def error(model: str, missing: Sequence[str], unexpected: Sequence[str], mismatc
         problems.append(f"and {len(mismatched) - _LAYERS} more names that do not fit")
     if tried:
         problems.append(f"Tried before: {'; '.join(tried)}.")
+    else:
+        problems += prefixed(missing, unexpected)
     found = StateDictError(f"Error(s) in loading state_dict for {model}:\n\t" + "\n\t".join(problems))
     found.missing_keys, found.unexpected_keys = list(missing), list(unexpected)
     found.mismatched, found.tried = dict(mismatched), list(tried)

@@ -76,6 +76,19 @@ def test_all_problems_in_one_message_and_nothing_is_copied():
     assert net[0].weight.array[0] == 0
 
 
+@pytest.mark.parametrize(("rename", "tried"), [
+    (lambda name: f"module.{name}", 'without "module."'),
+    (lambda name: "module." + name if name != "1.count" else name, 'without "module."'),
+    (lambda name: name[2:] if name.startswith("0.") else name, 'with "0."'),
+    (lambda name: f"{name[0]}.{name}", None), (lambda name: name + "_", None), (lambda name: name.upper(), None)])
+def test_a_common_beginning_is_named(rename, tried):
+    net = model()
+    with pytest.raises(StateDictError) as caught:
+        net.load_state_dict({rename(name): value for name, value in net.state_dict().items()})
+    expected = [f"Tried: {tried} at their beginning the unexpected names are the missing ones."] if tried else []
+    assert [line.strip() for line in str(caught.value).splitlines() if "Tried" in line] == expected
+
+
 def test_not_strict():
     net = model()
     keys = net.load_state_dict({"0.weight": np.ones(3), "more": 3}, strict=False)
