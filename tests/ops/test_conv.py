@@ -239,6 +239,11 @@ def test_few_pixels_as_one_product(isa, keep_threads, x, w, stride, padding, dil
     assert np.allclose(squares, (d * d).sum(0))
 
 
+def test_an_input_gradient_of_few_outputs_and_many_inputs():
+    shape = core.conv_shape("conv", (1, 300, 90, 90), (300, 300, 3, 3), (30, 30), (0,) * 4, (1, 1), 1)
+    assert [shape.plan(p)["algorithm"] for p in ("forward", "grad_input")] == ["product", "row_gemm"]
+
+
 @pytest.mark.parametrize(("x", "w", "groups"), [
     ((2, 32, 260, 260), (32, 1, 3, 3), 32), ((2, 32, 260, 260), (32, 4, 3, 3), 8), ((2, 8, 260, 260), (32, 8, 1, 1), 1),
     ((2, 32, 260, 260), (32, 32, 3, 3), 1),

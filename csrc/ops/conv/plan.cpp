@@ -239,7 +239,11 @@ bool one_product(const ConvShape& s, Pass pass) {
   constexpr int64_t kMostPixels = 4096, kLeastChannels = 128;
   const int64_t pixels = s.n * s.out_pixels(), weights = s.k * s.c * s.taps();
   if (s.groups > 1 || pixels == 0 || weights == 0) return false;
-  if (!pixel_to_pixel(s)) return pixels <= kPixels && weights >= kWeights;
+  if (!pixel_to_pixel(s)) {
+    // An input gradient visits all inputs, of which a large stride leaves many that no output sees.
+    const bool inputs = pass != Pass::kGradInput || s.n * s.in_pixels() <= kMostPixels;
+    return pixels <= kPixels && weights >= kWeights && inputs;
+  }
   if (pass == Pass::kGradWeight && std::min(s.c, s.k) >= kLeastChannels) return pixels <= kMostPixels;
   return pixels <= kPlainPixels && weights >= kPlainWeights;
 }
