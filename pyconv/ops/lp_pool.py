@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,10 @@ import numpy as np
 from pyconv.ops.binary import mul
 from pyconv.ops.binary import pow as power
 from pyconv.ops.elementwise import relu
-from pyconv.ops.pool import (
-    Sizes,
-    avg_pool1d,
-    avg_pool2d,
-    avg_pool3d,
-    max_pool1d,
-    max_pool2d,
-    max_pool3d,
-    per_axis,
-)
+from pyconv.ops.pool import Sizes, avg_pool, max_pool, per_axis
 from pyconv.ops.unary import abs as magnitude
 from pyconv.ops.unary import neg, sign
 from pyconv.tensor import Tensor, raw
-
-_AVERAGES: dict[int, Callable[..., Any]] = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
-_MAXIMA: dict[int, Callable[..., Any]] = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}
 
 
 def _norm(value: Any, op: str) -> float:
@@ -45,9 +32,10 @@ def _lp_pool(spatial: int, x: Any, norm_type: Any, kernel_size: Any, stride: Any
         raw(x, op, "input")
     taps = math.prod(per_axis(kernel_size, spatial, op, "kernel_size"))
     if math.isinf(p):
-        extreme = _MAXIMA[spatial](magnitude(x) if p > 0 else neg(magnitude(x)), kernel_size, stride, 0, 1, ceil_mode)
+        sizes = magnitude(x) if p > 0 else neg(magnitude(x))
+        extreme = max_pool(op, spatial, sizes, kernel_size, stride, 0, 1, ceil_mode, False)
         return extreme if p > 0 else neg(extreme)
-    mean = _AVERAGES[spatial](power(x, p), kernel_size, stride, 0, ceil_mode)
+    mean = avg_pool(op, spatial, power(x, p), kernel_size, stride, 0, ceil_mode, True, None)
     # relu has the gradient 0 at 0, where the root's is infinite.
     return power(mul(mul(sign(mean), relu(magnitude(mean))), float(taps)), 1 / p)
 

@@ -181,9 +181,9 @@ def _array_like(x: Any, op: str, argument: str = "x") -> Any:
     return x
 
 
-def _max_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any,
-              return_indices: Any) -> Any:
-    op = f"max_pool{spatial}d"
+def max_pool(op: str, spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any,
+             return_indices: Any) -> Any:
+    """`max_pool2d` in any number of spatial axes, for the function that ``op`` names."""
     window = per_axis(kernel_size, spatial, op, "kernel_size")
     return apply(MaxPool, _array_like(x, op), op=op, window=window, stride=_stride(stride, window, op),
                  padding=per_axis(padding, spatial, op, "padding"),
@@ -201,7 +201,7 @@ def _stride(stride: Any, window: tuple[int, ...], op: str) -> tuple[int, ...]:
 def max_pool1d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, L); see `max_pool2d`."""
-    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @takes_out_in_order
@@ -218,19 +218,19 @@ def max_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padd
     >>> max_pool2d(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4), 2).tolist()
     [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
-    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @takes_out_in_order
 def max_pool3d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:
     """Maxima over windows of (N, C, D, H, W); see `max_pool2d`."""
-    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def _avg_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
-              count_include_pad: Any, divisor_override: Any) -> Any:
-    op = f"avg_pool{spatial}d"
+def avg_pool(op: str, spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
+             count_include_pad: Any, divisor_override: Any) -> Any:
+    """`avg_pool2d` in any number of spatial axes, for the function that ``op`` names."""
     window = per_axis(kernel_size, spatial, op, "kernel_size")
     divisor = 0 if divisor_override is None else _whole(divisor_override, op, "divisor_override")
     if divisor_override is not None and (divisor == 0 or abs(divisor) >= 2**63):
@@ -244,7 +244,7 @@ def _avg_pool(spatial: int, x: Any, kernel_size: Any, stride: Any, padding: Any,
 def avg_pool1d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
                count_include_pad: bool = True) -> Any:
     """Averages over windows of (N, C, L); see `avg_pool2d`."""
-    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    return avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 @takes_out_in_order
@@ -260,14 +260,14 @@ def avg_pool2d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padd
     >>> avg_pool2d(np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4), 2).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 @takes_out_in_order
 def avg_pool3d(input: Any, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Any:
     """Averages over windows of (N, C, D, H, W); see `avg_pool2d`."""
-    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def _output_size(value: Any, spatial: int, op: str) -> tuple[int, ...]:

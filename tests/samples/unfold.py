@@ -174,5 +174,5 @@ HOSTILE = [
         ("list", "[1.0], 2, 2", _T, "input is list"),
     ]),
     Hostile("lp_pool2d", "huge-kernel", "F.lp_pool2d(x(1, 2, 6, 6), 2, 2**62)", _V,
-            rf"\[avg_pool2d\] kernel_size is {BIG}, expected 1 to"),
+            rf"\[lp_pool2d\] kernel_size is {BIG}, expected 1 to"),
 ]
