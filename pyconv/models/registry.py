@@ -25,8 +25,8 @@ def register(factory: Factory) -> Factory:
     """Decorate a function that builds a network: it can then be built by its name.
 
     The module that it returns has ``input_size``, the (channels, height, width) that the network was made for. Torchvision's
-    arguments for weights that it would fetch are taken where they ask for none; ``progress`` and ``init_weights`` change nothing:
-    weights are always drawn as the network's paper or torchvision does.
+    arguments for weights that it would fetch are taken where they ask for none (``progress`` is of fetching, too), and
+    ``init_weights`` at its default: weights are always drawn as the network's paper or torchvision does.
     """
     name = factory.__name__
 
@@ -34,11 +34,13 @@ def register(factory: Factory) -> Factory:
     def build(*args: Any, **options: Any) -> nn.Module:
         for argument in ("weights", "weights_backbone", "pretrained", "pretrained_backbone"):
             value = options.pop(argument, None)
-            if value not in (None, False):
+            if value is not None and value is not False:
                 raise ValueError(f"[{name}] {argument} is {value!r}, but nothing is fetched: models.create_model({name!r}, "
                                  "weights=path) reads a file")
-        for argument in ("progress", "init_weights"):
-            options.pop(argument, None)
+        options.pop("progress", None)
+        if (init_weights := options.pop("init_weights", True)) is not True:
+            raise ValueError(f"[{name}] init_weights is {init_weights!r}, expected True: weights are always drawn; the block "
+                             "`with pyconv.device(\"meta\"):` draws none")
         try:
             return factory(*args, **options)
         except TypeError as error:

@@ -17,37 +17,7 @@ from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 
 class MatMul(Op):
-    """c[i,j] = Σ_l a[i,l] · b[l,j] for two matrices."""
-
-    name = "matmul"
-
-    @staticmethod
-    def infer(shapes: Sequence[Shape | None], **_: Any) -> Record:
-        """(m, k) times (k, n) is (m, n)."""
-        a, b = shapes
-        assert a is not None
-        assert b is not None
-        if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
-            raise ShapeError(f"[matmul] cannot multiply {a} by {b}: expected (m, k) and (k, n)")
-        return Record(((a[0], b[1]),), macs=a[0] * a[1] * b[1])
-
-    @staticmethod
-    def forward(ctx: Context, a: Any, b: Any, **_: Any) -> Any:
-        """One packed product; transposed operands are views."""
-        ctx.save(a, b)
-        return core.gemm(a, b)
-
-    @staticmethod
-    def backward(ctx: Context, gy: Any) -> tuple[Any, ...]:
-        """ga = gy bᵀ, gb = aᵀ gy."""
-        assert ctx.saved is not None
-        a, b = ctx.saved
-        return (core.gemm(gy, b, False, True) if ctx.needs[0] else None,
-                core.gemm(a, gy, True, False) if ctx.needs[1] else None)
-
-
-class BatchMatMul(Op):
-    """c[..., i, j] = Σ_l a[..., i, l] · b[..., l, j], the leading axes broadcast."""
+    """c[..., i, j] = Σ_l a[..., i, l] · b[..., l, j], the leading axes (none for two matrices) broadcast."""
 
     name = "matmul"
 
@@ -57,12 +27,14 @@ class BatchMatMul(Op):
         a, b = shapes
         assert a is not None
         assert b is not None
+        if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
+            raise ShapeError(f"[matmul] cannot multiply {a} by {b}: expected (..., m, k) and (..., k, n)")
         lead = broadcast("matmul", a[:-2], b[:-2])
         return Record(((*lead, a[-2], b[-1]),), macs=math.prod(lead) * a[-2] * a[-1] * b[-1], core=lead)
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any, **_: Any) -> Any:
-        """A product per matrix of the stack."""
+        """A packed product per matrix of the stack; transposed operands are views."""
         ctx.save(a, b)
         y = core.gemm_batch(_stack(a, ctx), _stack(b, ctx))
         return core.copy(y, True) if ctx.channels_last and y.ndim in (4, 5) else y
@@ -78,7 +50,8 @@ class BatchMatMul(Op):
 
 def _stack(matrices: Any, ctx: Context) -> Any:
     """A view with all leading axes of the result."""
-    return np.broadcast_to(matrices, (*ctx.record.core, *matrices.shape[-2:]))
+    lead = ctx.record.core
+    return matrices if matrices.shape[:-2] == lead else np.broadcast_to(matrices, (*lead, *matrices.shape[-2:]))
 
 
 class Linear(Op):
@@ -203,18 +176,16 @@ def matmul(input: Any, other: Any) -> Any:
     inner = b.shape[-2] if b.ndim > 1 else b.shape[0]
     if a.shape[-1] != inner:
         raise ShapeError(f"[matmul] cannot multiply {tuple(a.shape)} by {tuple(b.shape)}: inner sizes differ")
-    if a.ndim == b.ndim == 2:
-        return apply(MatMul, a, b)
     row, column = a.ndim == 1, b.ndim == 1
     if row:
         a = reshape(a, (1, a.shape[0]))
     if column:
         b = reshape(b, (b.shape[0], 1))
-    if b.ndim == 2:  # one matrix for all rows: one product
+    if a.ndim > 2 and b.ndim == 2:  # one matrix for all rows: one product
         lead = a.shape[:-1]
         y = reshape(apply(MatMul, reshape(a, (math.prod(lead), a.shape[-1])), b), (*lead, b.shape[1]))
     else:
-        y = apply(BatchMatMul, a, b)
+        y = apply(MatMul, a, b)
     if row or column:
         shape = y.shape
         y = reshape(y, shape[:len(shape) - 2] + (() if row else (shape[-2],)) + (() if column else (shape[-1],)))

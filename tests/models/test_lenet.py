@@ -78,13 +78,14 @@ def test_create_model(tmp_path):
 def test_arguments_of_torchvision_that_ask_for_no_weights():
     with pyconv.device("meta"):
         assert models.resnet18(weights=None, progress=False).fc.out_features == 1000
-        assert models.vgg11(pretrained=False, init_weights=False).input_size
+        assert models.vgg11(pretrained=False, init_weights=True).input_size
         assert models.fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, progress=True, num_classes=3).input_size
 
 
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
+        (lambda: models.vgg11(init_weights=False), ValueError, r"\[vgg11\] init_weights is False, expected True"),
         (lambda: models.create_model("lenet6"), ValueError,
          r"name is 'lenet6', which is no network of list_models\(\): did you mean 'lenet"),
         (lambda: models.create_model(None), ValueError, r"name is None, .*expected one of .*lenet1"),
