@@ -74,8 +74,9 @@ def into(op: type[Op], out: Any, *inputs: Any, **attrs: Any) -> Any:
     _check_result(op.name, out, record.shapes[0], out.dtype)
     ctx = Context(record, attrs, (False,) * len(inputs), True)
     op.forward(ctx, *[_apart(a, memory) for a in arrays], out=memory, **attrs)
-    for listener in listeners:
-        listener.on_forward(op, ctx, inputs, (out if isinstance(out, Tensor) else Tensor(memory),))
+    if any(isinstance(x, Tensor) for x in (out, *inputs)):  # arrays alone are nobody's business, as at the gate
+        for listener in listeners:
+            listener.on_forward(op, ctx, inputs, (out if isinstance(out, Tensor) else Tensor(memory),))
     return _written(out)
 
 
