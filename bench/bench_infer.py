@@ -18,6 +18,7 @@ from timing import Pair, compare, machine, report, resolution, seconds
 
 import pyconv
 from pyconv import models, runtime
+from pyconv.nn.utils import prepack
 
 #: The networks of the README's table; behind an @ the side of the image, where it is not that which the network was made for.
 NETWORKS = ["lenet5", "alexnet2012", "alexnet", "vgg16", "googlenet", "inception_v4", "resnet18", "resnet50", "resnet152",
@@ -116,7 +117,7 @@ def network(text: str) -> str:
     return text
 
 
-def measure(text: str, batch: int, torch: Any, pairs: int, budget: float) -> tuple[dict[str, Any], Side]:
+def measure(text: str, batch: int, torch: Any, pairs: int, budget: float, packed: bool = False) -> tuple[dict[str, Any], Side]:
     name, _, side = text.partition("@")
     pyconv.manual_seed(0)
     model = models.create_model(name)
@@ -131,6 +132,8 @@ def measure(text: str, batch: int, torch: Any, pairs: int, budget: float) -> tup
                            "parameters": found.total_parameters, "macs": found.total_macs // batch,
                            "input": list(image)}
     theirs = sides_of(name, model, x, torch)
+    if packed:
+        ours.model = prepack(model)
     check(name, ours, theirs)
     number = pairs_in(budget, [ours, *theirs.values()], pairs)
     for opponent, side in (theirs or {"itself": ours}).items():
@@ -164,6 +167,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=runtime.get_num_threads())
     parser.add_argument("--pairs", type=int, default=9, help="per opponent, at most")
     parser.add_argument("--seconds", type=float, default=4.0, help="for the pairs of one opponent, about; at least 3 pairs")
+    parser.add_argument("--prepack", action="store_true", help="with nn.utils.prepack, which keeps filters packed")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--markdown", action="store_true", help="the README's table")
     args = parser.parse_args()
@@ -176,7 +180,7 @@ def main() -> None:
         torch = None
     rows, resolved, start = [], 0.0, time.perf_counter()
     for name in args.models:
-        row, ours = measure(name, args.batch, torch, args.pairs, args.seconds)
+        row, ours = measure(name, args.batch, torch, args.pairs, args.seconds, args.prepack)
         rows.append(row)
         resolved = resolved or resolution(ours, args.pairs)  # of the first
         print(f"{name}: {time.perf_counter() - start:.0f} s so far", file=sys.stderr)

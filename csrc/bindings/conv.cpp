@@ -3,10 +3,14 @@
 
 #include <pybind11/stl.h>
 
+#include <memory>
+#include <vector>
+
 #include "bindings/arrays.h"
 #include "bindings/families.h"
 #include "core/error.h"
 #include "core/shape.h"
+#include "ops/conv/kept_filter.h"
 #include "ops/conv/plan.h"
 #include "ops/dense.h"
 #include "ref/conv.h"
@@ -69,12 +73,44 @@ py::array new_activation(DType dtype, const Dims& shape) {
   return shape.rank == 3 ? py::array(out.attr("squeeze")(2)) : out;
 }
 
-py::array forward(const std::string& op_name, const ConvShape& s, Array x, Array weight, OptionalArray bias,
-                  OptionalArray residual, bool relu) {
+std::unique_ptr<KeptFilter> keep_filter(Array weight) {
+  const View w = view(weight, DType::kFloat32, "prepack", "weight");
+  const DenseInput dense(w, false);
+  return std::make_unique<KeptFilter>(dense.as<float>(), w.shape);
+}
+
+// The copy that a kept filter owns, read-only.
+py::array kept_weight(const py::object& filter) {
+  const KeptFilter& kept = *filter.cast<const KeptFilter*>();
+  py::array out(numpy_dtype(DType::kFloat32), std::vector<int64_t>(kept.shape().begin(), kept.shape().end()),
+                kept.weight(), filter);
+  out.attr("flags").attr("writeable") = false;
+  return out;
+}
+
+// The weight that a call is given: an array, or a filter kept for inference.
+struct Weight {
+  Array array;
+  KeptFilter* kept = nullptr;
+  View view;
+
+  Weight(const py::object& given, const Dims& shape, DType dtype, const char* op) {
+    if (py::isinstance<KeptFilter>(given)) {
+      kept = given.cast<KeptFilter*>();
+      array = kept_weight(given);
+    } else {
+      array = given.cast<Array>();
+    }
+    view = checked_view(array, shape, dtype, op, "weight");
+  }
+};
+
+py::array forward(const std::string& op_name, const ConvShape& s, Array x, const py::object& weight,
+                  OptionalArray bias, OptionalArray residual, bool relu) {
   const char* const op = op_name.c_str();
   const DType dtype = float_dtype(x, op, "input");
   const View vx = checked_view(x, s.input_shape(), dtype, op, "input");
-  const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
+  const Weight w(weight, s.weight_shape(), dtype, op);
   View vb, vr;
   if (bias) vb = checked_view(*bias, {s.k}, dtype, op, "bias");
   if (residual) vr = checked_view(*residual, s.output_shape(), dtype, op, "residual");
@@ -83,13 +119,13 @@ py::array forward(const std::string& op_name, const ConvShape& s, Array x, Array
   py::array out = new_activation(dtype, s.output_shape());
   const View vy = writable(out);
   const py::gil_scoped_release release;
-  const DenseInput ox(vx, true), ow(vw, false), ob(vb, false), orr(vr, true);
+  const DenseInput ox(vx, true), ow(w.view, false), ob(vb, false), orr(vr, true);
   if (dtype == DType::kFloat32) {
     ConvEpilogue e;
     e.bias = bias ? ob.as<float>() : nullptr;
     e.residual = residual ? orr.as<float>() : nullptr;
     e.relu = relu;
-    conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>());
+    conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>(), w.kept);
   } else {
     ref::conv_forward(s, ox.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr, vy.as<double>());
   }
@@ -119,31 +155,32 @@ py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array sh
 }
 
 // gx, the record's input; with names of its own it is the transposed convolution of `gy`.
-py::array input_of(const char* op, const char* argument, const ConvShape& s, Array& gy, Array& weight,
-                   OptionalArray& bias) {
+py::array input_of(const char* op, const char* argument, const ConvShape& s, Array& gy,
+                   const py::object& weight, OptionalArray& bias) {
   const DType dtype = float_dtype(gy, op, argument);
   const View vg = checked_view(gy, s.output_shape(), dtype, op, argument);
-  const View vw = checked_view(weight, s.weight_shape(), dtype, op, "weight");
+  const Weight w(weight, s.weight_shape(), dtype, op);
   View vb;
   if (bias) vb = checked_view(*bias, {s.c}, dtype, op, "bias");
   py::array out = new_activation(dtype, s.input_shape());
   const View vx = writable(out);
   const py::gil_scoped_release release;
-  const DenseInput og(vg, true), ow(vw, false), ob(vb, false);
+  const DenseInput og(vg, true), ow(w.view, false), ob(vb, false);
   if (dtype == DType::kFloat32)
-    conv_grad_input(s, og.as<float>(), ow.as<float>(), bias ? ob.as<float>() : nullptr, vx.as<float>());
+    conv_grad_input(s, og.as<float>(), ow.as<float>(), bias ? ob.as<float>() : nullptr, vx.as<float>(),
+                    w.kept);
   else
     ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr,
                          vx.as<double>());
   return out;
 }
 
-py::array grad_input(const ConvShape& s, Array gy, Array weight) {
+py::array grad_input(const ConvShape& s, Array gy, const py::object& weight) {
   OptionalArray none;
   return input_of("conv_grad_input", "gy", s, gy, weight, none);
 }
 
-py::array transpose_forward(const std::string& op, const ConvShape& s, Array x, Array weight,
+py::array transpose_forward(const std::string& op, const ConvShape& s, Array x, const py::object& weight,
                             OptionalArray bias) {
   return input_of(op.c_str(), "input", s, x, weight, bias);
 }
@@ -218,6 +255,11 @@ void bind_conv(py::module_& m) {
       .def_readonly("groups", &ConvShape::groups)
       .def_property_readonly("macs", &ConvShape::macs)
       .def("plan", &plan_dict, py::arg("pass_") = "forward", py::arg("mode") = "train");
+  py::class_<KeptFilter>(m, "KeptFilter")
+      .def(py::init(&keep_filter), py::arg("weight"))
+      .def_property_readonly("weight", &kept_weight)
+      .def_property_readonly("bytes", &KeptFilter::bytes)
+      .def("__deepcopy__", [](const py::object& self, const py::dict&) { return self; }, py::arg("memo"));
   m.def("conv_shape", &record, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("stride"),
         py::arg("padding"), py::arg("dilation"), py::arg("groups"));
   m.def("conv_transpose_shape", &transpose_record, py::arg("op"), py::arg("x"), py::arg("weight"),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyconv.nn import functional, init
 from pyconv.nn.arguments import flag, only, parameter, per_axis, whole
 from pyconv.nn.module import Module
+from pyconv.ops.conv import convolve
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class Kept(NamedTuple):
+    """A filter in the form that the kernels read, and the array that it was made of: see `pyconv.nn.prepack`."""
+
+    array: Any
+    filter: Any
 
 
 class ConvNd(Module):
@@ -18,6 +26,7 @@ class ConvNd(Module):
     _axes: int
     transposed = False
     padding: Any
+    _kept: Kept | None = None
 
     def _build(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any,
                output_padding: Any, dilation: Any, groups: int, bias: bool, padding_mode: str, device: Any,
@@ -58,6 +67,10 @@ class ConvNd(Module):
         if self.bias is not None:
             bound = 1 / math.sqrt(math.prod(self.weight.shape[1:]))
             init.uniform_(self.bias, -bound, bound)
+
+    def _kept_filter(self) -> Any:
+        """What is kept of the weight, unless another one has taken its place."""
+        return self._kept.filter if self._kept is not None and self.weight._array is self._kept.array else None
 
     def extra_repr(self) -> str:
         """The constructor's arguments, those at their defaults left out as in PyTorch."""
@@ -110,16 +123,17 @@ class _Conv(ConvNd):
 
     def forward(self, input: Any) -> Any:
         """(N, in_channels, ...) to (N, out_channels, ...); a single image may lack N."""
-        function, padding = _FUNCTIONS[self._axes], self.padding
+        padding = self.padding
         if self.padding_mode != "zeros":
             borders = _borders(padding, self.kernel_size, self.dilation)
             if any(borders):
                 input = functional.pad(input, borders, self.padding_mode)
             padding = 0
-        return function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return convolve(_NAMES[self._axes], self._axes, input, self.weight, self.bias, self.stride, padding,
+                        self.dilation, self.groups, self._kept_filter())
 
 
-_FUNCTIONS = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+_NAMES = {1: "conv1d", 2: "conv2d", 3: "conv3d"}
 
 
 class Conv1d(_Conv):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pyconv.nn import functional
 from pyconv.nn.arguments import whole
 from pyconv.nn.conv import ConvNd
+from pyconv.ops.conv_transpose import spread
 
 
 class _ConvTranspose(ConvNd):
@@ -27,8 +27,8 @@ class _ConvTranspose(ConvNd):
         of ``output_padding``: the spatial sizes, or a whole shape. Raises ValueError for one that cannot be.
         """
         extra = self.output_padding if output_size is None else self._extra(input, output_size)
-        function = _FUNCTIONS[self._axes]
-        return function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+        return spread(_NAMES[self._axes], self._axes, input, self.weight, self.bias, self.stride, self.padding, extra,
+                      self.groups, self.dilation, self._kept_filter())
 
     def _extra(self, input: Any, output_size: Sequence[int]) -> tuple[int, ...]:
         """The output_padding that gives this size."""
@@ -46,7 +46,7 @@ class _ConvTranspose(ConvNd):
         return tuple(extra)
 
 
-_FUNCTIONS = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
+_NAMES = {1: "conv_transpose1d", 2: "conv_transpose2d", 3: "conv_transpose3d"}
 
 
 class ConvTranspose1d(_ConvTranspose):

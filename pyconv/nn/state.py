@@ -173,6 +173,8 @@ def _fit(name: str, value: Any, target: Tensor, assign: bool) -> tuple[np.ndarra
             None,
             f"no memory for {name}: the parameter is meta; load with assign=True or call to_empty first.",
         )
+    if not assign and not target.array.flags.writeable:
+        return None, f"{name} is read-only: load into the network that this one was made from."
     array = _as_array(value)
     if array is None:
         return (

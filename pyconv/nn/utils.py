@@ -1,4 +1,4 @@
-"""Helpers for training."""
+"""Helpers for training and inference."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from pyconv.nn.prepack import prepack
 from pyconv.ops import elementwise, reduce
 from pyconv.optim.optimizer import number
 from pyconv.recompute import checkpoint, checkpoint_sequential
 from pyconv.tensor import Tensor
 
-__all__ = ["checkpoint", "checkpoint_sequential", "clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["checkpoint", "checkpoint_sequential", "clip_grad_norm_", "clip_grad_value_", "prepack"]
 
 
 def _gradients(op: str, parameters: Any) -> list[Any]:

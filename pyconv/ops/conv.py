@@ -15,6 +15,7 @@ from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
 Padding = int | str | Sequence[Any]
+KeptFilter = core.KeptFilter
 
 
 def in_order(ctx: Context, y: Any, unbatched: bool) -> Any:
@@ -34,9 +35,9 @@ class Conv(Op):
     name = "conv"
 
     @staticmethod
-    def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, dilation: Any,
-              groups: int) -> Record:
-        """Validate, and give the output's shape."""
+    def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, dilation: Any, groups: int,
+              kept: Any = None) -> Record:
+        """Validate, and give the output's shape; ``kept`` holds the weight in the form that the kernels read."""
         x, weight, bias = shapes
         assert x is not None
         assert weight is not None
@@ -48,12 +49,12 @@ class Conv(Op):
         return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
 
     @staticmethod
-    def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, **_: Any) -> Any:
+    def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, kept: Any = None, **_: Any) -> Any:
         """Row GEMM for float32, the reference loops for float64."""
         shape = ctx.record.core
         unbatched = x.ndim == weight.ndim - 1
         ctx.save(x, weight)
-        y = core.conv_forward(op, shape, x[None] if unbatched else x, weight, bias)
+        y = core.conv_forward(op, shape, x[None] if unbatched else x, kept or weight, bias)
         return in_order(ctx, y, unbatched)
 
     @staticmethod
@@ -108,19 +109,20 @@ def check_operands(op: str, axes: int, x: Any, weight: Any, bias: Any) -> None:
         raise ShapeError(f"[{op}] weight has shape {tuple(weight.shape)}, expected {axes + 2} axes")
 
 
-def _conv(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
-          groups: int) -> Any:
+def convolve(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Padding, dilation: Size,
+             groups: int, kept: Any = None) -> Any:
+    """Every convolution; with ``kept``, a `KeptFilter` of the weight, for inference."""
     check_operands(op, axes, x, weight, bias)
     return apply(Conv, x, weight, bias, op=op, stride=per_axis(stride, axes, op, "stride"),
                  padding=pair_paddings(padding, axes, op), dilation=per_axis(dilation, axes, op, "dilation"),
-                 groups=whole(groups, op, "groups"))
+                 groups=whole(groups, op, "groups"), kept=kept)
 
 
 @takes_out_in_order
 def conv1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
            groups: int = 1) -> Any:
     """1-D convolution; see `conv2d`. ``input`` (N, C, L) or (C, L), ``weight`` (K, C/groups, R)."""
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 @takes_out_in_order
@@ -157,11 +159,11 @@ def conv2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding:
     array([[15., 16.],
            [ 6., 15.]], dtype=float32)
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 @takes_out_in_order
 def conv3d(input: Any, weight: Any, bias: Any = None, stride: Size = 1, padding: Padding = 0, dilation: Size = 1,
            groups: int = 1) -> Any:
     """3-D convolution; see `conv2d`. ``input`` (N, C, D, H, W) or (C, D, H, W), ``weight`` (K, C/groups, T, R, S)."""
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)

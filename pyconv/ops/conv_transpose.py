@@ -24,8 +24,8 @@ class ConvTranspose(Op):
 
     @staticmethod
     def infer(shapes: Sequence[Shape | None], *, op: str, stride: Any, padding: Any, output_padding: Any,
-              dilation: Any, groups: int) -> Record:
-        """Validate, and give the output's shape."""
+              dilation: Any, groups: int, kept: Any = None) -> Record:
+        """Validate, and give the output's shape; ``kept`` as in `Conv`."""
         x, weight, bias = shapes
         assert x is not None
         assert weight is not None
@@ -38,11 +38,12 @@ class ConvTranspose(Op):
         return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
 
     @staticmethod
-    def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, **_: Any) -> Any:
+    def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, kept: Any = None, **_: Any) -> Any:
         """The convolution's input gradient, plus the bias."""
         unbatched = x.ndim == weight.ndim - 1
         ctx.save(x, weight)
-        y = core.conv_transpose_forward(op, ctx.record.core, x[None] if unbatched else x, weight, bias)
+        y = core.conv_transpose_forward(op, ctx.record.core, x[None] if unbatched else x, kept or weight,
+                                        bias)
         return in_order(ctx, y, unbatched)
 
     @staticmethod
@@ -63,13 +64,15 @@ class ConvTranspose(Op):
         return gx, gw, gb
 
 
-def _conv_transpose(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Size,
-                    output_padding: Size, groups: int, dilation: Size) -> Any:
+def spread(op: str, axes: int, x: Any, weight: Any, bias: Any, stride: Size, padding: Size, output_padding: Size,
+           groups: int, dilation: Size, kept: Any = None) -> Any:
+    """Every transposed convolution; ``kept`` as in `pyconv.ops.conv.convolve`."""
     check_operands(op, axes, x, weight, bias)
     return apply(ConvTranspose, x, weight, bias, op=op, stride=per_axis(stride, axes, op, "stride"),
                  padding=per_axis(padding, axes, op, "padding"),
                  output_padding=per_axis(output_padding, axes, op, "output_padding"),
-                 dilation=per_axis(dilation, axes, op, "dilation"), groups=whole(groups, op, "groups"))
+                 dilation=per_axis(dilation, axes, op, "dilation"), groups=whole(groups, op, "groups"),
+                 kept=kept)
 
 
 @takes_out_in_order
@@ -81,8 +84,7 @@ def conv_transpose1d(input: Any, weight: Any, bias: Any = None, stride: Size = 1
     >>> conv_transpose1d(np.float32([[[1, 2]]]), np.float32([[[1, 10, 100]]]), stride=2)
     array([[[  1.,  10., 102.,  20., 200.]]], dtype=float32)
     """
-    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
-                           dilation)
+    return spread("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @takes_out_in_order
@@ -120,8 +122,7 @@ def conv_transpose2d(input: Any, weight: Any, bias: Any = None, stride: Size = 1
            [ 4., 10.,  6.],
            [ 3.,  7.,  4.]], dtype=float32)
     """
-    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
-                           dilation)
+    return spread("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 @takes_out_in_order
@@ -133,5 +134,4 @@ def conv_transpose3d(input: Any, weight: Any, bias: Any = None, stride: Size = 1
     >>> conv_transpose3d(np.ones((1, 2, 3, 3, 3)), np.ones((2, 4, 2, 2, 2)), stride=2).shape
     (1, 4, 6, 6, 6)
     """
-    return _conv_transpose("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups,
-                           dilation)
+    return spread("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -15,8 +15,9 @@ namespace pyconv {
 namespace {
 
 // Strides of the weight (k, c/groups, filter...); `transposed` swaps the roles of c and k.
-FilterStrides filter_strides(const ConvShape& s, bool transposed) {
+FilterStrides filter_strides(const ConvShape& s, bool transposed, KeptFilter* kept) {
   FilterStrides f{};
+  f.kept = kept;
   const int64_t channel = s.taps(), output = s.group_c() * s.taps();
   f.group = s.group_k() * output;
   f.src = transposed ? output : channel;
@@ -30,13 +31,15 @@ FilterStrides filter_strides(const ConvShape& s, bool transposed) {
 }
 
 void run(const ConvShape& s, const RowProblem& p, const ConvPlan& plan, bool transposed, const float* src,
-         const float* w, const ConvEpilogue& epilogue, float* out) {
+         const float* w, KeptFilter* kept, const ConvEpilogue& epilogue, float* out) {
   if (p.strides_folded()) {
     FoldedFilter filter(s, p);
-    filter.fold(w);
-    return winograd(p, plan, filter.strides(), src, filter.data(), epilogue, out);
+    if (!kept || !kept->find(filter_form(p, plan))) filter.fold(w);
+    FilterStrides strides = filter.strides();
+    strides.kept = kept;
+    return winograd(p, plan, strides, src, filter.data(), epilogue, out);
   }
-  const FilterStrides filter = filter_strides(s, transposed);
+  const FilterStrides filter = filter_strides(s, transposed, kept);
   if (in_lanes(plan)) grouped(p, plan, filter, src, w, epilogue, out);
   else if (in_tiles(plan)) winograd(p, plan, filter, src, w, epilogue, out);
   else row_gemm(p, plan, filter, src, w, epilogue, out);
@@ -64,27 +67,30 @@ void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
 
 }  // namespace
 
-void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue,
-                  float* y) {
+void conv_forward(const ConvShape& s, const float* x, const float* w, const ConvEpilogue& epilogue, float* y,
+                  KeptFilter* kept) {
+  const PlanMode mode = kept ? PlanMode::kCached : PlanMode::kTrain;
   if (one_product(s, Pass::kForward)) {
     product_forward(s, x, w, epilogue.bias, y);
     return finish(s, epilogue, y);
   }
   bool complete;
   const RowProblem p = plan_problems(s, Pass::kForward, &complete).front();
-  const ConvPlan plan = plan_rows(p, PlanMode::kTrain);
+  const ConvPlan plan = plan_rows(p, mode);
   if (plan.algorithm == ConvAlgorithm::kReference) {
     ref::conv_forward(s, x, w, epilogue.bias, y);
     return finish(s, epilogue, y);
   }
-  run(s, p, plan, false, x, w, epilogue, y);
+  run(s, p, plan, false, x, w, kept, epilogue, y);
 }
 
-void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx) {
+void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx,
+                     KeptFilter* kept) {
+  const PlanMode mode = kept ? PlanMode::kCached : PlanMode::kTrain;
   if (one_product(s, Pass::kGradInput)) return product_grad_input(s, gy, w, bias, gx);
   bool complete;
   const std::vector<RowProblem> problems = plan_problems(s, Pass::kGradInput, &complete);
-  if (plan(s, Pass::kGradInput, PlanMode::kTrain).algorithm == ConvAlgorithm::kReference)
+  if (plan(s, Pass::kGradInput, mode).algorithm == ConvAlgorithm::kReference)
     return ref::conv_grad_input(s, gy, w, bias, gx);
   if (!complete)  // inputs that no tap reaches
     parallel_ranges(s.n * s.in_pixels(), ceil_div(int64_t{1} << 18, s.c), [&](int64_t begin, int64_t end) {
@@ -94,7 +100,7 @@ void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const 
     });
   ConvEpilogue epilogue;
   epilogue.bias = bias;
-  for (const RowProblem& p : problems) run(s, p, plan_rows(p, PlanMode::kTrain), true, gy, w, epilogue, gx);
+  for (const RowProblem& p : problems) run(s, p, plan_rows(p, mode), true, gy, w, kept, epilogue, gx);
 }
 
 }  // namespace pyconv

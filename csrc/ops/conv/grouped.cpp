@@ -18,8 +18,17 @@ namespace {
 // The filter as [block][z, y, x tap][i][lane]: lane l of a block writes output channel l of its groups.
 class PackedLanes {
  public:
-  PackedLanes(const RowProblem& p, const LaneBlocks& b, const FilterStrides& w, const float* weight)
-      : block_floats_(p.depth() * b.lanes), memory_(b.blocks * block_floats_) {
+  PackedLanes(const RowProblem& p, const LaneBlocks& b, const ConvPlan& plan, const FilterStrides& w,
+              const float* weight)
+      : block_floats_(p.depth() * b.lanes),
+        form_(w.kept, filter_form(p, plan), b.blocks * block_floats_,
+              [&](float* packed) { pack(p, b, w, weight, packed); }) {}
+  int64_t block_floats() const { return block_floats_; }
+  const float* block(int64_t b) const { return form_.data() + b * block_floats_; }
+
+ private:
+  void pack(const RowProblem& p, const LaneBlocks& b, const FilterStrides& w, const float* weight,
+            float* packed) const {
     std::vector<int64_t> taps;  // where each tap stands in the weight
     const auto tap = [&](int axis, int64_t t) {
       return (p.axis[axis].filter_first + t * p.axis[axis].filter_step) * w.tap[axis];
@@ -31,7 +40,7 @@ class PackedLanes {
     parallel_ranges(b.blocks, kBlocks, [&](int64_t begin, int64_t end) {
       for (int64_t block = begin; block < end; ++block)
         for (int64_t lane = 0; lane < b.lanes; ++lane) {
-          float* to = memory_.data() + block * block_floats_ + lane;
+          float* to = packed + block * block_floats_ + lane;
           const int64_t group = block * b.groups_per_block + lane / p.out_channels;
           const bool used = lane < b.out_width && group < p.groups;
           const float* from = weight + group * w.group + lane % p.out_channels * w.out;
@@ -41,12 +50,9 @@ class PackedLanes {
         }
     });
   }
-  int64_t block_floats() const { return block_floats_; }
-  const float* block(int64_t b) { return memory_.data() + b * block_floats_; }
 
- private:
   int64_t block_floats_;
-  Scratch<float> memory_;
+  FilterForm form_;
 };
 
 // The source rows under one row of outputs, and their taps.
@@ -108,7 +114,7 @@ LaneBlocks::LaneBlocks(const RowProblem& p) : lanes(kernels().lanes) {
 void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& filter, const float* src,
              const float* weight, const ConvEpilogue& epilogue, float* out) {
   const LaneBlocks lanes(p);
-  PackedLanes packed(p, lanes, filter, weight);
+  const PackedLanes packed(p, lanes, plan, filter, weight);
   const std::vector<int32_t> index =
       group_lanes(p.out_channels, p.src_channels, lanes.out_width, lanes.lanes);
   const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];

@@ -178,10 +178,10 @@ std::vector<RowProblem> plan_problems(const ConvShape& shape, Pass pass, bool* c
   return {one};
 }
 
-ConvPlan plan_rows(const RowProblem& problem, PlanMode) {
+ConvPlan plan_rows(const RowProblem& problem, PlanMode mode) {
   if (lanes_shared(problem) || lanes_full(problem)) return plan_lanes(problem);
   if (problem.strides_folded() || worthwhile(row_gemm_cost(problem) / winograd_cost(problem)))
-    return plan_winograd(problem);
+    return plan_winograd(problem, mode);
   if (lanes_fit(problem)) return plan_lanes(problem);
   const int64_t fold = best_fold(problem);
   const RowProblem p = folded(problem, fold);

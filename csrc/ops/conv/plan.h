@@ -12,7 +12,8 @@
 namespace pyconv {
 
 enum class Pass { kForward, kGradInput, kGradWeight };
-// kTrain: weights change with every step. kCached: what is derived from them may be kept.
+// kTrain: weights change with every step. kCached: what is made of them is kept (see kept_filter.h). The mode
+// decides about blocks, not about the algorithm: both have the same bits.
 enum class PlanMode { kTrain, kCached };
 // kProduct: one matrix product over all pixels. kWinogradPanels: for filters so large that they are
 // transformed piece by piece, where they are used.

@@ -17,20 +17,21 @@ namespace {
 class PackedFilter {
  public:
   // `problem` as it is, `folded` as it is solved.
-  PackedFilter(const RowProblem& p, const RowProblem& folded, const FilterStrides& w, const float* weight)
+  PackedFilter(const RowProblem& p, const RowProblem& folded, const ConvPlan& plan, const FilterStrides& w,
+               const float* weight)
       : layout_(folded.depth(), folded.out_channels),
         group_floats_(layout_.floats()),
-        memory_(p.groups * group_floats_) {
-    if (folded.fold > 1) pack_folded(p, folded, w, weight);
-    else pack_all(p, w, weight);
-  }
+        form_(w.kept, filter_form(p, plan), p.groups * group_floats_, [&](float* packed) {
+          if (folded.fold > 1) pack_folded(p, folded, w, weight, packed);
+          else pack_all(p, w, weight, packed);
+        }) {}
   const PanelLayout& layout() const { return layout_; }
-  const float* group(int64_t g) { return memory_.data() + g * group_floats_; }
+  const float* group(int64_t g) const { return form_.data() + g * group_floats_; }
 
  private:
   static constexpr int64_t kChannels = 64, kSquare = 16;
 
-  void pack_all(const RowProblem& p, const FilterStrides& w, const float* weight) {
+  void pack_all(const RowProblem& p, const FilterStrides& w, const float* weight, float* packed) const {
     std::vector<int64_t> taps;  // where each tap stands in the weight
     for (int64_t tz = 0; tz < p.axis[0].taps; ++tz)
       for (int64_t ty = 0; ty < p.axis[1].taps; ++ty)
@@ -39,7 +40,7 @@ class PackedFilter {
     parallel_for(p.groups * panels * blocks, [&](int64_t task) {
       const int64_t group = task / blocks / panels, c0 = task % blocks * kChannels;
       pack(p, w, taps, weight + group * w.group, task / blocks % panels, c0,
-           std::min(p.src_channels, c0 + kChannels), memory_.data() + group * group_floats_);
+           std::min(p.src_channels, c0 + kChannels), packed + group * group_floats_);
     });
   }
 
@@ -68,18 +69,18 @@ class PackedFilter {
 
   // Element (tz, ty, position, c) x (output, m) is the weight of tap (position - output * src_step) /
   // tap_step.
-  void pack_folded(const RowProblem& p, const RowProblem& folded, const FilterStrides& w,
-                   const float* weight) {
+  void pack_folded(const RowProblem& p, const RowProblem& folded, const FilterStrides& w, const float* weight,
+                   float* packed) const {
     const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
     const int64_t ld = layout_.ld(0);
-    std::fill_n(memory_.data(), group_floats_, 0.0f);
+    std::fill_n(packed, group_floats_, 0.0f);
     for (int64_t row = 0; row < z.taps * y.taps; ++row)
       for (int64_t output = 0; output < folded.fold; ++output)
         for (int64_t tx = 0; tx < x.taps; ++tx) {
           const int64_t position = output * x.src_step + tx * x.tap_step;
           const float* in = weight + w.at(p, row / y.taps, row % y.taps, tx);
-          float* out = memory_.data() + (row * folded.axis[2].taps + position) * p.src_channels * ld +
-                       output * p.out_channels;
+          float* out =
+              packed + (row * folded.axis[2].taps + position) * p.src_channels * ld + output * p.out_channels;
           for (int64_t c = 0; c < p.src_channels; ++c)
             for (int64_t m = 0; m < p.out_channels; ++m) out[c * ld + m] = in[c * w.src + m * w.out];
         }
@@ -87,7 +88,7 @@ class PackedFilter {
 
   PanelLayout layout_;
   int64_t group_floats_;
-  Scratch<float> memory_;
+  FilterForm form_;
 };
 
 // One block of the output: which rows and columns.
@@ -126,7 +127,7 @@ std::vector<float> repeated(const float* values, int64_t channels, int64_t fold)
 void row_gemm(const RowProblem& problem, const ConvPlan& plan, const FilterStrides& filter, const float* src,
               const float* weight, const ConvEpilogue& epilogue, float* out) {
   const RowProblem p = folded(problem, plan.fold);
-  PackedFilter packed(problem, p, filter, weight);
+  const PackedFilter packed(problem, p, plan, filter, weight);
   const PanelLayout& layout = packed.layout();
   const int64_t channels = p.groups * p.out_channels, width = p.axis[2].count, panels = layout.panels();
   // Where outputs are folded, the last of a row may have fewer columns, of the same single vector.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/conv/conv.h"
+#include "ops/conv/kept_filter.h"
 #include "ops/conv/plan.h"
 #include "ops/conv/row_problem.h"
 
@@ -10,6 +11,7 @@ namespace pyconv {
 // Where the filter's element (group, source channel, output channel, tap) stands in the weight.
 struct FilterStrides {
   int64_t group, src, out, tap[3];
+  KeptFilter* kept = nullptr;  // where what is made of the weight stays; null: it is made for this call
 
   int64_t at(const RowProblem& p, int64_t tz, int64_t ty, int64_t tx) const {
     const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];

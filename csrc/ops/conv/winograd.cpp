@@ -94,17 +94,19 @@ class Winograd {
   void tile_blocks() {
     const int64_t planes = grid_.planes(), depth = layout_.k, panels = p_.groups * layout_.panels();
     const FilterPlanes at{layout_, planes};
-    Scratch<float> u(p_.groups * at.floats());
-    const auto panel_of_u = [&](int64_t panel) {
-      return u.data() + panel / layout_.panels() * at.floats() + at.offset(panel % layout_.panels());
+    const auto offset = [&](int64_t panel) {
+      return panel / layout_.panels() * at.floats() + at.offset(panel % layout_.panels());
     };
     const int64_t pieces = ceil_div(depth, kFilterPieceDepth);
-    parallel_for(panels * pieces, [&](int64_t task) {
-      const int64_t panel = task / pieces, d0 = task % pieces * kFilterPieceDepth,
-                    local = panel % layout_.panels();
-      filter(panel).transform(layout_, local, d0, std::min(depth, d0 + kFilterPieceDepth),
-                              panel_of_u(panel) + d0 * layout_.ld(local), at.plane_pitch(local));
-    });
+    const auto transform = [&](float* to) {
+      parallel_for(panels * pieces, [&](int64_t task) {
+        const int64_t panel = task / pieces, d0 = task % pieces * kFilterPieceDepth,
+                      local = panel % layout_.panels();
+        filter(panel).transform(layout_, local, d0, std::min(depth, d0 + kFilterPieceDepth),
+                                to + offset(panel) + d0 * layout_.ld(local), at.plane_pitch(local));
+      });
+    };
+    const FilterForm u(strides_.kept, filter_form(p_, plan_), p_.groups * at.floats(), transform);
     const int64_t blocks = ceil_div(grid_.tiles(), plan_.tiles_per_block);
     parallel_for(blocks * plan_.parts, [&](int64_t task) {
       const int64_t block = task / plan_.parts, part = task % plan_.parts;
@@ -121,7 +123,7 @@ class Winograd {
       lift(runs, groups, v, 0);
       for (int64_t panel = first; panel < last; ++panel) {
         const int64_t column = together ? (panel - first) * columns : 0;
-        multiply(v, groups, end - begin, 0, depth, panel, panel_of_u(panel),
+        multiply(v, groups, end - begin, 0, depth, panel, u.data() + offset(panel),
                  at.plane_pitch(panel % layout_.panels()), m, column);
         if (!together) lower(panel, block, runs, m);
       }

