@@ -1,7 +1,6 @@
 #include "core/arena.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,16 +10,17 @@
 #include <mutex>
 #include <vector>
 
+#include "core/heap.h"
+
 namespace pyconv {
 namespace {
 
 constexpr int64_t kAlign = 64;
-constexpr int64_t kHuge = int64_t{2} << 20;
-constexpr int64_t kSmallLimit = int64_t{512} << 10;  // above: a mapping of its own
-constexpr int64_t kSlab = int64_t{8} << 20;          // small blocks are cut from slabs of this size
-constexpr int kClasses = 4 * 48;
+constexpr int64_t kSmallLimit = int64_t{128} << 10;  // above: cut to size by the heap
+constexpr int64_t kSlab = int64_t{2} << 20;          // small blocks are cut from slabs of this size
+constexpr int kClasses = 4 * 12;
 
-// Size classes: powers of two in quarter steps, so at most a fifth of a block is unused.
+// Size classes of small blocks: powers of two in quarter steps, so at most a fifth of a block is unused.
 int64_t class_size(int cls) {
   const int64_t base = int64_t{64} << (cls / 4);
   return base + base / 4 * (cls % 4);
@@ -31,31 +31,15 @@ int size_class(int64_t bytes) {
   while (class_size(cls) < bytes) ++cls;
   return cls;
 }
-int64_t rounded(int cls) {
-  const int64_t size = class_size(cls);
-  return size <= kSmallLimit ? (size + kAlign - 1) / kAlign * kAlign : (size + kHuge - 1) / kHuge * kHuge;
-}
-
-void* map_huge(int64_t bytes) {
-  // Over-map by one huge page and cut both ends, so that the block starts on a huge-page boundary.
-  const size_t total = static_cast<size_t>(bytes + kHuge);
-  void* raw = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (raw == MAP_FAILED) throw std::bad_alloc();
-  const uintptr_t start = reinterpret_cast<uintptr_t>(raw);
-  const uintptr_t aligned = (start + kHuge - 1) / kHuge * kHuge;
-  if (aligned > start) munmap(raw, aligned - start);
-  const uintptr_t end = aligned + static_cast<uintptr_t>(bytes);
-  if (start + total > end) munmap(reinterpret_cast<void*>(end), start + total - end);
-  madvise(reinterpret_cast<void*>(aligned), static_cast<size_t>(bytes), MADV_HUGEPAGE);
-  return reinterpret_cast<void*>(aligned);
-}
+int64_t rounded(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 struct Arena {
   std::mutex mutex;
   std::vector<void*> free_blocks[kClasses];
   char* slab = nullptr;
   int64_t slab_left = 0;
-  int64_t cached_large = 0, cached_small = 0;
+  Heap heap;
+  int64_t cached_small = 0;
   int64_t cap = 0;
   int64_t current = 0, peak = 0;
   std::atomic<int64_t> copies{0}, copied_bytes{0};
@@ -86,22 +70,34 @@ constexpr bool kPlainMalloc = true;  // so that the sanitizer sees every block's
 constexpr bool kPlainMalloc = false;
 #endif
 
-void* take(Arena& a, int cls, int64_t size) {
-  std::vector<void*>& list = a.free_blocks[cls];
+// What is handed out for that many bytes.
+struct Block {
+  int64_t size;
+  int cls;  // of a small one, else -1
+
+  explicit Block(int64_t bytes) {
+    bytes = std::max<int64_t>(bytes, 1);
+    cls = bytes <= kSmallLimit ? size_class(bytes) : -1;
+    size = cls < 0 ? rounded(bytes, Heap::kPage) : rounded(class_size(cls), kAlign);
+  }
+};
+
+void* take(Arena& a, const Block& block) {
+  if (block.cls < 0) return a.heap.take(block.size);
+  std::vector<void*>& list = a.free_blocks[block.cls];
   if (!list.empty()) {
     void* p = list.back();
     list.pop_back();
-    (size > kSmallLimit ? a.cached_large : a.cached_small) -= size;
+    a.cached_small -= block.size;
     return p;
   }
-  if (size > kSmallLimit) return map_huge(size);
-  if (a.slab_left < size) {
-    a.slab = static_cast<char*>(map_huge(kSlab));
+  if (a.slab_left < block.size) {
+    a.slab = static_cast<char*>(a.heap.take(kSlab));
     a.slab_left = kSlab;
   }
   void* p = a.slab;
-  a.slab += size;
-  a.slab_left -= size;
+  a.slab += block.size;
+  a.slab_left -= block.size;
   return p;
 }
 
@@ -110,18 +106,16 @@ void* take(Arena& a, int cls, int64_t size) {
 void* arena_allocate(int64_t bytes) {
   if (bytes < 0 || bytes > int64_t{1} << 47) throw std::bad_alloc();
   Arena& a = arena();
-  const int cls = size_class(std::max<int64_t>(bytes, 1));
-  const int64_t size = rounded(cls);
+  const Block block(bytes);
   std::lock_guard<std::mutex> lock(a.mutex);
   void* p;
   if (kPlainMalloc) {
-    p = std::aligned_alloc(kAlign,
-                           static_cast<size_t>((std::max<int64_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign));
+    p = std::aligned_alloc(kAlign, static_cast<size_t>(rounded(std::max<int64_t>(bytes, 1), kAlign)));
     if (!p) throw std::bad_alloc();
   } else {
-    p = take(a, cls, size);
+    p = take(a, block);
   }
-  a.current += size;
+  a.current += block.size;
   a.peak = std::max(a.peak, a.current);
   return p;
 }
@@ -129,43 +123,32 @@ void* arena_allocate(int64_t bytes) {
 void arena_free(void* pointer, int64_t bytes) noexcept {
   if (!pointer) return;
   Arena& a = arena();
-  const int cls = size_class(std::max<int64_t>(bytes, 1));
-  const int64_t size = rounded(cls);
+  const Block block(bytes);
   std::lock_guard<std::mutex> lock(a.mutex);
-  a.current -= size;
+  a.current -= block.size;
   if (kPlainMalloc) {
     std::free(pointer);
     return;
   }
-  const bool large = size > kSmallLimit;
-  if (large && a.cached_large + size > a.cap) {
-    munmap(pointer, static_cast<size_t>(size));
-    return;
-  }
+  if (block.cls < 0) return a.heap.give(pointer, block.size, a.cap);
   try {
-    a.free_blocks[cls].push_back(pointer);
-    (large ? a.cached_large : a.cached_small) += size;
+    a.free_blocks[block.cls].push_back(pointer);
+    a.cached_small += block.size;
   } catch (const std::bad_alloc&) {
-    if (large) munmap(pointer, static_cast<size_t>(size));  // a small block is lost with its slab
+    // No memory for the entry: a small block is lost with its slab.
   }
 }
 
 void arena_trim() {
   Arena& a = arena();
   std::lock_guard<std::mutex> lock(a.mutex);
-  for (int cls = 0; cls < kClasses; ++cls) {
-    const int64_t size = rounded(cls);
-    if (size <= kSmallLimit) continue;
-    for (void* p : a.free_blocks[cls]) munmap(p, static_cast<size_t>(size));
-    a.free_blocks[cls].clear();
-  }
-  a.cached_large = 0;
+  a.heap.release();
 }
 
 MemoryStats memory_stats() {
   Arena& a = arena();
   std::lock_guard<std::mutex> lock(a.mutex);
-  return {a.current, a.peak, a.cached_large + a.cached_small, a.copies.load(), a.copied_bytes.load()};
+  return {a.current, a.peak, a.heap.free_bytes() + a.cached_small, a.copies.load(), a.copied_bytes.load()};
 }
 
 void reset_peak() {

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -18,6 +19,7 @@
 #include "core/arena.h"
 #include "core/error.h"
 #include "core/fpenv.h"
+#include "core/heap.h"
 #include "core/parallel.h"
 #include "core/shape.h"
 
@@ -234,6 +236,52 @@ void arena_blocks_are_aligned_disjoint_and_reused() {
   CHECK(throws<std::bad_alloc>([] { arena_allocate(std::numeric_limits<int64_t>::max()); }));
 }
 
+// A page for each number; what is handed out carries its owner's mark from the first byte to the last.
+void the_heap_cuts_and_joins() {
+  constexpr int64_t kPage = Heap::kPage, kMany = int64_t{1} << 40;
+  Heap heap;
+  std::vector<char*> three;
+  for (int i = 0; i < 3; ++i) three.push_back(static_cast<char*>(heap.take(64 * kPage)));
+  char* const first = *std::min_element(three.begin(), three.end());
+  for (int i : {0, 2, 1}) heap.give(three[static_cast<size_t>(i)], 64 * kPage, kMany);
+  CHECK(heap.free_bytes() == 192 * kPage);
+  CHECK(heap.take(192 * kPage) == first);  // the three have become one
+  heap.give(first, 192 * kPage, 0);        // too many: no pages are kept, the addresses are
+  CHECK(heap.free_bytes() == 0);
+  CHECK(heap.take(64 * kPage) == first);
+  heap.give(first, 64 * kPage, kMany);
+
+  std::vector<std::pair<char*, int64_t>> held;
+  uint64_t state = 7;
+  int64_t most = 0, bytes = 0;
+  for (int i = 0; i < 20000; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const size_t draw = static_cast<size_t>(state >> 33);
+    if (held.size() < 100 || draw % 2) {
+      const int64_t size = static_cast<int64_t>(1 + draw / 2 % (draw % 7 ? 20 : 500)) * kPage;
+      char* const p = static_cast<char*>(heap.take(size));
+      std::memcpy(p, &size, sizeof(size));
+      std::memcpy(p + size - sizeof(size), &size, sizeof(size));
+      held.emplace_back(p, size);
+      most = std::max(most, bytes += size);
+    }
+    if (held.size() > 150 || !(draw % 2)) {
+      std::swap(held[draw / 2 % held.size()], held.back());
+      auto [p, size] = held.back();
+      held.pop_back();
+      CHECK(std::memcmp(p, &size, sizeof(size)) == 0 &&
+            std::memcmp(p + size - sizeof(size), &size, sizeof(size)) == 0);
+      heap.give(p, size, kMany);
+      bytes -= size;
+    }
+  }
+  CHECK(heap.free_bytes() + bytes < most + most / 2);  // what holes cost
+  for (auto& [p, size] : held) heap.give(p, size, kMany);
+  heap.release();
+  CHECK(heap.free_bytes() == 0);
+  CHECK(throws<std::bad_alloc>([&] { heap.take(int64_t{1} << 50); }));
+}
+
 void the_arena_serves_many_threads() {
   std::vector<std::thread> threads;
   std::atomic<int> wrong{0};
@@ -299,6 +347,7 @@ const Test kTests[] = {
     {"a_forked_child_can_use_threads", a_forked_child_can_use_threads},
     {"thread_counts_are_checked", thread_counts_are_checked},
     {"arena_blocks_are_aligned_disjoint_and_reused", arena_blocks_are_aligned_disjoint_and_reused},
+    {"the_heap_cuts_and_joins", the_heap_cuts_and_joins},
     {"the_arena_serves_many_threads", the_arena_serves_many_threads},
     {"poison_fills_scratch", poison_fills_scratch},
     {"sizes_cannot_wrap", sizes_cannot_wrap},
