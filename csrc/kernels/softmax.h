@@ -17,6 +17,16 @@ struct ColumnArgs {
   int logarithm;
 };
 
+// Rows side by side: value l of row i at x[l * step + i].
+struct ClassTile {
+  const float* x;
+  const float* mass;  // per row
+  float* e;           // mass exp(x - top) / sum, in x's order; null: not wanted
+  float* top;         // per row: max x
+  float* log_sum;     // log of the sum of exp(x - top)
+  int64_t step, length, width;
+};
+
 struct SoftmaxKernels {
   // m = max x; e = exp(x - m) (not stored if null); the sum of e.
   double (*exp_row)(const float* x, int64_t n, float* e, float* m);
@@ -34,6 +44,7 @@ struct SoftmaxKernels {
   double (*mix_row)(const float* q, const float* w, int64_t n, float keep, float add, float* a);
   // y -= a
   void (*subtract_row)(const float* a, int64_t n, float* y);
+  void (*class_tile)(const ClassTile*);
   void (*columns)(const ColumnArgs*);
   void (*columns_grad)(const ColumnArgs*);  // x: the forward pass's result
 };

@@ -96,6 +96,27 @@ void subtract_row(const float* a, int64_t n, float* y) {
   map_row(n, y, [=](int64_t i, int lanes) { return sub(load_n(y + i, lanes), load_n(a + i, lanes)); });
 }
 
+void class_tile(const ClassTile* t) {
+  for (int64_t i = 0; i < t->width; i += kLanes) {
+    const int lanes = lanes_left(i, t->width);
+    Vec top = set1(-kInf), sum = zero();
+    for (int64_t l = 0; l < t->length; ++l) top = max(top, load_n(t->x + l * t->step + i, lanes));
+    for (int64_t l = 0; l < t->length; ++l) {
+      const Vec e = exp(sub(load_n(t->x + l * t->step + i, lanes), top));
+      if (t->e) store_n(t->e + l * t->step + i, e, lanes);
+      sum = add(sum, e);
+    }
+    store_n(t->top + i, top, lanes);
+    store_n(t->log_sum + i, log(sum), lanes);
+    if (!t->e) continue;
+    const Vec scale = div(load_n(t->mass + i, lanes), sum);
+    for (int64_t l = 0; l < t->length; ++l) {
+      float* const e = t->e + l * t->step + i;
+      store_n(e, mul(load_n(e, lanes), scale), lanes);
+    }
+  }
+}
+
 void softmax_columns(const ColumnArgs* a) {
   for (int64_t i = 0; i < a->width; i += kLanes) {
     const int lanes = lanes_left(i, a->width);
@@ -131,8 +152,6 @@ void softmax_columns_grad(const ColumnArgs* a) {
   }
 }
 
-constexpr SoftmaxKernels kSoftmax = {&exp_row,          &scale_row,
-                                     &shift_row,        &dot_row,
-                                     &softmax_grad_row, &log_softmax_grad_row,
-                                     &mix_row,          &subtract_row,
-                                     &softmax_columns,  &softmax_columns_grad};
+constexpr SoftmaxKernels kSoftmax = {
+    &exp_row, &scale_row,    &shift_row,  &dot_row,         &softmax_grad_row,    &log_softmax_grad_row,
+    &mix_row, &subtract_row, &class_tile, &softmax_columns, &softmax_columns_grad};

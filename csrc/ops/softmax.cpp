@@ -108,9 +108,84 @@ void softmax_backward(const View& y, const View& gy, int axis, bool logarithm, c
       });
 }
 
+namespace {
+
+// Of few classes a tile of rows is turned around, so that a vector holds a class of several rows and no sum
+// or maximum goes across a vector: 2 and 21 classes of 131072 pixels on two threads 8.7 -> 0.6 and
+// 10 -> 1.8 ms.
+constexpr int64_t kTileRows = 64, kTileClasses = 64;
+
+bool in_tiles(const ClassLoss& loss) {
+  return loss.labels && loss.smoothing == 0 && loss.x.length <= kTileClasses;
+}
+
+// Rows [begin, begin + count) with a class's values side by side, kTileRows apart from the next class's.
+void turn(const Rows& x, int64_t begin, int64_t count, float* tile) {
+  if (x.even && x.step == 1)
+    return kernels().layout.transpose(x.row<float>(begin), x.pitch, tile, kTileRows, count, x.length);
+  for (int64_t i = 0; i < count; ++i) {
+    const float* const row = x.row<float>(begin + i);
+    for (int64_t c = 0; c < x.length; ++c) tile[c * kTileRows + i] = row[c * x.step];
+  }
+}
+
+// cross_entropy_forward for rows [begin, begin + count), count <= kTileRows.
+ClassLossSum cross_entropy_tile(const ClassLoss& loss, int64_t begin, int64_t count, float* losses,
+                                float* slopes, float* buffer) {
+  const int64_t n = loss.x.length;
+  const float* const weight = static_cast<const float*>(loss.weight);
+  float *const x = buffer, *const e = buffer + n * kTileRows;
+  float mass[kTileRows], top[kTileRows], log_sum[kTileRows];
+  turn(loss.x, begin, count, x);
+  const int64_t* const labels = loss.labels + begin;
+  for (int64_t i = 0; i < count; ++i)
+    mass[i] = labels[i] == kIgnored ? 0.0f : weight ? weight[labels[i]] : 1.0f;
+  const ClassTile args{x, mass, slopes ? e : nullptr, top, log_sum, kTileRows, n, count};
+  kernels().softmax.class_tile(&args);
+  ClassLossSum sum;
+  for (int64_t i = 0; i < count; ++i) {
+    double value = 0;
+    if (labels[i] == kIgnored) {
+      for (int64_t c = 0; slopes && c < n; ++c) e[c * kTileRows + i] = 0.0f;  // also where x is not finite
+    } else {
+      const int64_t at = labels[i] * kTileRows + i;
+      const double w = static_cast<double>(mass[i]);
+      value =
+          w * (static_cast<double>(log_sum[i]) - (static_cast<double>(x[at]) - static_cast<double>(top[i])));
+      if (slopes) e[at] -= mass[i];
+      sum.weight += w;
+    }
+    sum.loss += value;
+    if (losses) losses[begin + i] = static_cast<float>(value);
+  }
+  if (slopes) kernels().layout.transpose(e, kTileRows, slopes + begin * n, n, n, count);
+  return sum;
+}
+
+ClassLossSum cross_entropy_tiles(const ClassLoss& loss, float* losses, float* slopes) {
+  const int64_t rows = loss.x.count, n = loss.x.length,
+                grain = std::max(kTileRows, rows_per_block(n) / kTileRows * kTileRows);
+  const auto add = [](ClassLossSum& into, const ClassLossSum& part) {
+    into.loss += part.loss;
+    into.weight += part.weight;
+  };
+  return reduce_ordered<ClassLossSum>(
+      ceil_div(rows, grain),
+      [&](int64_t chunk, ClassLossSum& sum) {
+        Scratch<float> buffer(2 * n * kTileRows);
+        const int64_t end = std::min(rows, (chunk + 1) * grain);
+        for (int64_t r = chunk * grain; r < end; r += kTileRows)
+          add(sum, cross_entropy_tile(loss, r, std::min(kTileRows, end - r), losses, slopes, buffer));
+      },
+      add);
+}
+
+}  // namespace
+
 // With m = max x, s = sum exp(x - m), A = sum a: loss = A log s - sum a (x - m), dloss/dx = A exp(x - m) / s
 // - a.
 ClassLossSum cross_entropy_forward(const ClassLoss& loss, float* losses, float* slopes) {
+  if (in_tiles(loss)) return cross_entropy_tiles(loss, losses, slopes);
   const SoftmaxKernels& k = kernels().softmax;
   const int64_t rows = loss.x.count, n = loss.x.length, grain = rows_per_block(n);
   const float* const weight = static_cast<const float*>(loss.weight);
@@ -176,7 +251,11 @@ ClassLossSum cross_entropy_forward(const ClassLoss& loss, float* losses, float* 
 void cross_entropy_backward(const float* slopes, const float* gy, double scale, const Rows& gx) {
   const SoftmaxKernels& k = kernels().softmax;
   const int64_t n = gx.length;
+  const bool flat = !gy && gx.even && (gx.step == 1 || n == 1) && (gx.pitch == n || gx.count == 1);
   parallel_ranges(gx.count, rows_per_block(n), [&](int64_t begin, int64_t end) {
+    if (flat)  // rows of one factor, one behind the other
+      return k.scale_row(slopes + begin * n, (end - begin) * n, static_cast<float>(scale),
+                         gx.row<float>(begin));
     Scratch<float> buffer(n);
     for (int64_t r = begin; r < end; ++r) {
       float* const out = target(gx, r, buffer);
