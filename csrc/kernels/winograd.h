@@ -70,6 +70,22 @@ struct FilterGradient {
   int64_t column_stride, source_stride;
 };
 
+// m[tile][column] = (first ? 0 : itself) + sum over t < depth of v[tile][t] * u[t][column]. Meanwhile `next`,
+// so many cache lines of what will be needed next, travels into the second-level cache.
+struct PlaneProduct {
+  const float* v;
+  int64_t v_pitch;
+  const float* u;  // readable up to the next multiple of the vector width
+  int64_t ld;
+  float* m;
+  int64_t m_pitch;
+  int64_t tiles, depth;
+  int columns;  // 1 ... GemmKernels::panel
+  bool first;
+  const float* next;
+  int64_t next_lines;
+};
+
 // Indexed by [transforms both axes?][m]; the filter has 7 - m taps per axis.
 struct WinogradKernels {
   template <class Args>
@@ -79,6 +95,7 @@ struct WinogradKernels {
   Table<TileOutput> output;
   Table<FilterTransform> filter;
   Table<FilterGradient> filter_gradient;
+  void (*product)(const PlaneProduct*);
 };
 
 }  // namespace pyconv

@@ -123,8 +123,10 @@ class Winograd {
       lift(runs, groups, v, 0);
       for (int64_t panel = first; panel < last; ++panel) {
         const int64_t column = together ? (panel - first) * columns : 0;
-        multiply(v, groups, end - begin, 0, depth, panel, u.data() + offset(panel),
-                 at.plane_pitch(panel % layout_.panels()), m, column);
+        const int64_t next = panel + 1 < last ? panel + 1 : first;
+        const FilterPanel filter{u.data() + offset(panel), at.plane_pitch(panel % layout_.panels()),
+                                 u.data() + offset(next)};
+        multiply(v, groups, end - begin, 0, depth, panel, filter, m, column);
         if (!together) lower(panel, block, runs, m);
       }
       if (together)
@@ -153,7 +155,7 @@ class Winograd {
         for (int64_t d0 = 0; d0 < depth; d0 += kFilterPieceDepth) {
           const int64_t d1 = std::min(depth, d0 + kFilterPieceDepth);
           filter(panel).transform(layout_, local, d0, d1, u, pitch);
-          multiply(v, all, tiles, d0, d1, panel, u, pitch, m);
+          multiply(v, all, tiles, d0, d1, panel, {u, pitch, u}, m);
         }
         lower(panel, begin / step, runs, m);
       });
@@ -203,33 +205,36 @@ class Winograd {
     return std::min(end, d + RunChunks::kChunk);
   }
 
+  // A panel of the transformed filter, from some depth row on, and where the one begins that comes next.
+  struct FilterPanel {
+    const float* u;
+    int64_t plane_pitch;
+    const float* next;
+  };
+
   // m[plane][tile][column] (+)= sum over d in [d0, d1) of v[plane][tile][d] * u[plane][d - d0][column]
   void multiply(Planes& v, const Groups& groups, int64_t tiles, int64_t d0, int64_t d1, int64_t panel,
-                const float* u, int64_t u_plane_pitch, Planes& m, int64_t column = 0) const {
+                const FilterPanel& filter, Planes& m, int64_t column = 0) const {
     const int64_t group = panel / layout_.panels(), local = panel % layout_.panels();
-    Scratch<const float*> a(tiles);
-    Scratch<float*> c(tiles);
-    RowGemmArgs g{};
-    g.a = a;
-    g.c = c;
-    g.run_count = 1;
-    g.rows = tiles;
+    PlaneProduct g{};
+    g.v_pitch = v.tile_pitch();
+    g.m_pitch = m.tile_pitch();
+    g.tiles = tiles;
     g.columns = static_cast<int>(layout_.columns(local));
-    g.ldb = layout_.ld(local);
+    g.ld = layout_.ld(local);
     for (int64_t plane = 0; plane < grid_.planes(); ++plane) {
       poll_interrupt();
-      for (int64_t t = 0; t < tiles; ++t) {
-        a[t] = v.tile(plane, t);
-        c[t] = m.tile(plane, t, column);
-      }
-      for (int64_t d = d0; d < d1;) {
-        const int64_t end = stretch(d, d1);
-        const Run run{v_channel(groups, group, d), end - d};
-        g.runs = &run;
-        g.b = u + plane * u_plane_pitch + (d - d0) * g.ldb;
+      const float* const u = filter.u + plane * filter.plane_pitch;
+      const float* const next = plane + 1 < grid_.planes() ? u + filter.plane_pitch : filter.next;
+      g.m = m.tile(plane, 0, column);
+      for (int64_t d = d0; d < d1; d += g.depth) {
+        g.depth = stretch(d, d1) - d;
+        g.v = v.tile(plane, 0, v_channel(groups, group, d));
+        g.u = u + (d - d0) * g.ld;
         g.first = d == 0;
-        kernels().gemm.row_gemm(&g);
-        d = end;
+        g.next = next + (d - d0) * g.ld;
+        g.next_lines = g.depth * g.ld / kLineFloats;
+        kernels().winograd.product(&g);
       }
     }
   }
