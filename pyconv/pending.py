@@ -2,7 +2,8 @@
 
 `batch_norm` takes its statistics at once, but writes its output later: an operation that has ``takes_pending`` gets the
 `Pending` tensor itself and may compute both in one pass over memory; for everybody else it becomes an ordinary tensor
-at the first look at its values. The tape is the same either way, and so are the bits.
+at the first look at its values. The tape is the same either way, and so are the bits. On the way back a `Masked` gradient
+is masked by who reads it, and a `PendingGradient` is added and masked by the convolution that writes it.
 
 What the values come from must not change meanwhile. Only memory that no array and no other tensor shares is waited for
 (`unshared`); whatever changes a tensor in place, or hands its memory out, calls `settle` first.
@@ -95,9 +96,30 @@ class Masked:
         self.y = y
 
 
+class PendingGradient:
+    """A gradient that ``make(residual, mask)`` computes: together with another that is added to it, and with the mask
+    of the ReLU through which it goes next, in one pass. It waits no longer than until the next step of the walk."""
+
+    __slots__ = ("make", "residual")
+
+    def __init__(self, make: Callable[[Array | None, Array | None], Array], residual: Array | None = None) -> None:
+        self.make = make
+        self.residual = residual
+
+    def plus(self, residual: Array) -> PendingGradient:
+        """The sum with a gradient that is there already."""
+        return PendingGradient(self.make, residual)
+
+    def values(self, mask: Array | None = None) -> Array:
+        """The gradient, ``relu_grad(gradient, mask)`` with a mask."""
+        return self.make(self.residual, mask)
+
+
 def whole(gradient: Any) -> Any:
     """The gradient as an array."""
-    return core.binary("relu_grad", gradient.gy, gradient.y, True) if type(gradient) is Masked else gradient
+    if type(gradient) is Masked:
+        return core.binary("relu_grad", gradient.gy, gradient.y, True)
+    return gradient.values() if type(gradient) is PendingGradient else gradient
 
 
 def _references(x: Tensor) -> int:

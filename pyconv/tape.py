@@ -15,7 +15,7 @@ import numpy as np
 
 from pyconv._backend import core
 from pyconv.errors import ShapeError
-from pyconv.pending import whole
+from pyconv.pending import PendingGradient, whole
 from pyconv.tensor import Array, Later, Node, Tensor, listeners, mode, raw
 
 Edge = Any  # None, a leaf Tensor, or (Node, output number)
@@ -75,11 +75,18 @@ class _Sum:
         self.owned = False  # whether we allocated it and may write to it
 
     def add(self, other: Array) -> None:
-        if self.owned:
+        if type(other) is PendingGradient and type(self.array) is np.ndarray:
+            self.array = other.plus(self.array)
+            self.owned = True
+        elif self.owned:
+            self.settle()
             core.accumulate(self.array, whole(other))
         else:
             self.array = core.binary("add", whole(self.array), whole(other), True)
             self.owned = True
+
+    def settle(self) -> None:
+        self.array = whole(self.array)
 
 
 class _Walk:
@@ -90,6 +97,7 @@ class _Walk:
         self.sums: dict[Any, _Sum] = {}  # by (node, slot), or id(leaf)
         self.waiting: dict[int, int] = {}  # by id(leaf): contributions that are still to come
         self.shared: set[int] = set()  # ids of arrays that somebody else holds: never to become a .grad as they are
+        self.late: _Sum | None = None  # what waits for the next step: nothing but the tape's own code runs meanwhile
         self.heap: list[tuple[int, Node]] = []
         self.queued: set[Node] = set()
         self.captured: dict[int, Array] = {}
@@ -159,6 +167,8 @@ class _Walk:
                 self.sums[key].add(gradient)
             else:
                 self.sums[key] = _Sum(gradient)
+            if type(gradient) is PendingGradient:
+                self.late = self.sums[key]
         if is_node:
             if edge[0] not in self.queued:
                 self.queued.add(edge[0])
@@ -166,10 +176,15 @@ class _Walk:
             return
         self.waiting[key] -= 1
         if self.waiting[key] == 0 and key in self.sums:
+            if edge._hooks or edge._ready_hooks:
+                self._settle()
             self._finish_leaf(edge, whole(self.sums.pop(key).array))
 
     def _step(self, node: Node) -> None:
+        if node.hooks or not node.op.takes_pending_gradient:
+            self._settle()
         gradients = self._collect(node)
+        self._settle()
         uses = self._uses(node)
         if not any(uses):
             return
@@ -187,7 +202,10 @@ class _Walk:
         for slot in range(len(node.ctx.record.shapes)):
             total = self.sums.pop((node, slot), None)
             array = None if total is None else total.array
-            if node.hooks or self.wanted is not None or not node.op.takes_masked:
+            takes = node.op.takes_pending_gradient if type(array) is PendingGradient else node.op.takes_masked
+            if total is not None and total is self.late:
+                self.late = None
+            if node.hooks or self.wanted is not None or not takes:
                 array = whole(array)
             if array is not None and node.hooks:
                 array = self._run_hooks(node.hooks.get(slot), array)
@@ -195,6 +213,12 @@ class _Walk:
                 self.captured[self.wanted[(node, slot)]] = self._own(array)
             outputs.append(array)
         return outputs
+
+    def _settle(self) -> None:
+        """Compute the gradient that waits: before anything else runs, be it a hook or another operation."""
+        if self.late is not None:
+            self.late.settle()
+            self.late = None
 
     def _run(self, node: Node, gradients: Sequence[Array | None], uses: tuple[bool, ...]) -> Sequence[Array | None]:
         ctx = node.ctx

@@ -105,29 +105,56 @@ struct Weight {
   }
 };
 
+// What is done with an output of the given shape, besides storing it. Holds the memory that it points to.
+class Finishing {
+ public:
+  Finishing(const char* op, DType dtype, const Dims& shape, OptionalArray& bias, OptionalArray& residual,
+            OptionalArray& mask, bool relu) {
+    if (dtype == DType::kFloat64 && (residual || mask || relu))
+      throw DTypeError(
+          cat("[", op, "] residual, mask and relu are for float32 alone, the input has dtype float64"));
+    if (bias) bias_ = checked_view(*bias, {shape[1]}, dtype, op, "bias");
+    if (residual) residual_ = checked_view(*residual, shape, dtype, op, "residual");
+    if (mask) mask_ = checked_view(*mask, shape, dtype, op, "mask");
+    relu_ = relu;
+  }
+  // Without the lock: calls `run` with the epilogue.
+  template <class Run>
+  void with(Run&& run) const {
+    const DenseInput bias(bias_, false), residual(residual_, true), mask(mask_, true);
+    ConvEpilogue e;
+    e.bias = bias_.data ? bias.as<float>() : nullptr;
+    e.residual = residual_.data ? residual.as<float>() : nullptr;
+    e.mask = mask_.data ? mask.as<float>() : nullptr;
+    e.relu = relu_;
+    run(e);
+  }
+  const double* bias(const DenseInput& dense) const { return bias_.data ? dense.as<double>() : nullptr; }
+  const View& bias_view() const { return bias_; }
+
+ private:
+  View bias_, residual_, mask_;
+  bool relu_;
+};
+
 py::array forward(const std::string& op_name, const ConvShape& s, Array x, const py::object& weight,
-                  OptionalArray bias, OptionalArray residual, bool relu) {
+                  OptionalArray bias, OptionalArray residual, bool relu, OptionalArray mask) {
   const char* const op = op_name.c_str();
   const DType dtype = float_dtype(x, op, "input");
   const View vx = checked_view(x, s.input_shape(), dtype, op, "input");
   const Weight w(weight, s.weight_shape(), dtype, op);
-  View vb, vr;
-  if (bias) vb = checked_view(*bias, {s.k}, dtype, op, "bias");
-  if (residual) vr = checked_view(*residual, s.output_shape(), dtype, op, "residual");
-  if (dtype == DType::kFloat64 && (residual || relu))
-    throw DTypeError(cat("[", op, "] residual and relu are for float32 alone, x has dtype float64"));
+  const Finishing finishing(op, dtype, s.output_shape(), bias, residual, mask, relu);
   py::array out = new_activation(dtype, s.output_shape());
   const View vy = writable(out);
   const py::gil_scoped_release release;
-  const DenseInput ox(vx, true), ow(w.view, false), ob(vb, false), orr(vr, true);
+  const DenseInput ox(vx, true), ow(w.view, false);
   if (dtype == DType::kFloat32) {
-    ConvEpilogue e;
-    e.bias = bias ? ob.as<float>() : nullptr;
-    e.residual = residual ? orr.as<float>() : nullptr;
-    e.relu = relu;
-    conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>(), w.kept);
+    finishing.with([&](const ConvEpilogue& e) {
+      conv_forward(s, ox.as<float>(), ow.as<float>(), e, vy.as<float>(), w.kept);
+    });
   } else {
-    ref::conv_forward(s, ox.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr, vy.as<double>());
+    const DenseInput ob(finishing.bias_view(), false);
+    ref::conv_forward(s, ox.as<double>(), ow.as<double>(), finishing.bias(ob), vy.as<double>());
   }
   return out;
 }
@@ -156,33 +183,37 @@ py::tuple forward_statistics(const ConvShape& s, Array x, Array weight, Array sh
 
 // gx, the record's input; with names of its own it is the transposed convolution of `gy`.
 py::array input_of(const char* op, const char* argument, const ConvShape& s, Array& gy,
-                   const py::object& weight, OptionalArray& bias) {
+                   const py::object& weight, OptionalArray& bias, OptionalArray& residual,
+                   OptionalArray& mask) {
   const DType dtype = float_dtype(gy, op, argument);
   const View vg = checked_view(gy, s.output_shape(), dtype, op, argument);
   const Weight w(weight, s.weight_shape(), dtype, op);
-  View vb;
-  if (bias) vb = checked_view(*bias, {s.c}, dtype, op, "bias");
+  const Finishing finishing(op, dtype, s.input_shape(), bias, residual, mask, false);
   py::array out = new_activation(dtype, s.input_shape());
   const View vx = writable(out);
   const py::gil_scoped_release release;
-  const DenseInput og(vg, true), ow(w.view, false), ob(vb, false);
-  if (dtype == DType::kFloat32)
-    conv_grad_input(s, og.as<float>(), ow.as<float>(), bias ? ob.as<float>() : nullptr, vx.as<float>(),
-                    w.kept);
-  else
-    ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), bias ? ob.as<double>() : nullptr,
-                         vx.as<double>());
+  const DenseInput og(vg, true), ow(w.view, false);
+  if (dtype == DType::kFloat32) {
+    finishing.with([&](const ConvEpilogue& e) {
+      conv_grad_input(s, og.as<float>(), ow.as<float>(), e, vx.as<float>(), w.kept);
+    });
+  } else {
+    const DenseInput ob(finishing.bias_view(), false);
+    ref::conv_grad_input(s, og.as<double>(), ow.as<double>(), finishing.bias(ob), vx.as<double>());
+  }
   return out;
 }
 
-py::array grad_input(const ConvShape& s, Array gy, const py::object& weight) {
-  OptionalArray none;
-  return input_of("conv_grad_input", "gy", s, gy, weight, none);
+py::array grad_input(const ConvShape& s, Array gy, const py::object& weight, OptionalArray residual,
+                     OptionalArray mask) {
+  OptionalArray bias;
+  return input_of("conv_grad_input", "gy", s, gy, weight, bias, residual, mask);
 }
 
 py::array transpose_forward(const std::string& op, const ConvShape& s, Array x, const py::object& weight,
                             OptionalArray bias) {
-  return input_of(op.c_str(), "input", s, x, weight, bias);
+  OptionalArray none;
+  return input_of(op.c_str(), "input", s, x, weight, bias, none, none);
 }
 
 py::array grad_weight(const ConvShape& s, Array gy, Array x) {
@@ -266,10 +297,12 @@ void bind_conv(py::module_& m) {
         py::arg("stride"), py::arg("padding"), py::arg("output_padding"), py::arg("dilation"),
         py::arg("groups"));
   m.def("conv_forward", &forward, py::arg("op"), py::arg("shape"), py::arg("x"), py::arg("weight"),
-        py::arg("bias") = py::none(), py::arg("residual") = py::none(), py::arg("relu") = false);
+        py::arg("bias") = py::none(), py::arg("residual") = py::none(), py::arg("relu") = false,
+        py::arg("mask") = py::none());
   m.def("conv_forward_statistics", &forward_statistics, py::arg("shape"), py::arg("x"), py::arg("weight"),
         py::arg("shift"));
-  m.def("conv_grad_input", &grad_input, py::arg("shape"), py::arg("gy"), py::arg("weight"));
+  m.def("conv_grad_input", &grad_input, py::arg("shape"), py::arg("gy"), py::arg("weight"),
+        py::arg("residual") = py::none(), py::arg("mask") = py::none());
   m.def("conv_transpose_forward", &transpose_forward, py::arg("op"), py::arg("shape"), py::arg("x"),
         py::arg("weight"), py::arg("bias") = py::none());
   m.def("conv_grad_weight", &grad_weight, py::arg("shape"), py::arg("gy"), py::arg("x"));

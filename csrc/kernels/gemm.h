@@ -6,9 +6,9 @@
 namespace pyconv {
 
 // What happens to a finished output row on its way to memory:
-//   y = acc + bias + residual;  y = max(y, 0) if relu;
+//   y = acc + bias + residual;  y = 0 where mask <= 0 (the gradient of ReLU);  y = max(y, 0) if relu;
 //   sum += y - shift, sum_squares += (y - shift)^2 per column, over the rows of the call.
-// All pointers but `residual` are indexed by column; null leaves the step out.
+// All pointers but `residual` and `mask` are indexed by column; null leaves the step out.
 struct Epilogue {
   const float* bias;
   const float* const* residual;  // one row pointer per output row
@@ -16,6 +16,7 @@ struct Epilogue {
   const float* shift;
   float* sum;
   float* sum_squares;
+  const float* const* mask;  // as residual
 };
 
 // A stretch of the reduction: `length` consecutive floats, `offset` floats after the row's pointer.

@@ -24,6 +24,9 @@ inline void store_column(float* row, int j, int tail, Vec v) {
   else store(row + j * kLanes, v);
 }
 
+// The gradient of ReLU for an output of y. A NaN does not mask.
+inline Vec masked(Vec v, Vec y) { return select(less_equal(y, zero()), zero(), v); }
+
 // One step of the epilogue after the other over the whole tile: small loops, which the compiler unrolls, so
 // that the tile stays in registers.
 template <int MR, int NV, bool kTail>
@@ -38,6 +41,10 @@ __attribute__((always_inline)) inline void finish_tile(Vec (&acc)[MR][NV], int64
     for (int i = 0; i < MR; ++i)
       for (int j = 0; j < NV; ++j)
         acc[i][j] = add(acc[i][j], load_column<NV, kTail>(e->residual[row + i], j, tail));
+  if (e->mask)
+    for (int i = 0; i < MR; ++i)
+      for (int j = 0; j < NV; ++j)
+        acc[i][j] = masked(acc[i][j], load_column<NV, kTail>(e->mask[row + i], j, tail));
   if (e->relu)
     for (int i = 0; i < MR; ++i)
       for (int j = 0; j < NV; ++j) acc[i][j] = max(zero(), acc[i][j]);  // in this order a NaN stays a NaN

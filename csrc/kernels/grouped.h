@@ -11,7 +11,8 @@ namespace pyconv {
 
 // One row of outputs: out[o][k] = sum over rows r, taps t, channels i of the group of
 //   rows[r][low + o * src_step + t * tap_step][channel i of k's group] * filters[r][t][i][k]
-// where columns outside the row count as zero; then + bias + residual, max(., 0) if relu, and the sums of
+// where columns outside the row count as zero; then + bias + residual, 0 where mask <= 0, max(., 0) if relu,
+// and the sums of
 // (out - shift) and (out - shift)^2 per channel. Null leaves a step out.
 struct GroupedRow {
   const float* const* rows;     // at column 0 and the first channel of the call
@@ -30,7 +31,7 @@ struct GroupedRow {
   int src_width, out_width;  // channels of a block
   int src_last, out_last;    // of the last one
   const float* bias;
-  const float* residual;  // laid out as out
+  const float *residual, *mask;  // laid out as out
   int relu;
   const float* shift;
   float* sum;

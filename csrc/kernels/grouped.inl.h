@@ -75,6 +75,10 @@ inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p)
       if (p < count) acc[p] = add(acc[p], load_n(g->residual + at + p * hop, n));
+  if (g->mask)
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p)
+      if (p < count) acc[p] = masked(acc[p], load_n(g->mask + at + p * hop, n));
   if (g->relu)
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) acc[p] = max(zero(), acc[p]);  // in this order a NaN stays a NaN

@@ -36,8 +36,8 @@ struct TileOutput {
   const float* planes;
   int64_t tile_pitch, plane_pitch;
   float* image;
-  const float* residual;            // laid out as the image, or null; that of `epilogue` is not looked at
-  int64_t origin;                   // pixel (0, 0) of tile 0, in floats after `image` and `residual`
+  const float *residual, *mask;     // laid out as the image, or null; those of `epilogue` are not looked at
+  int64_t origin;                   // pixel (0, 0) of tile 0, in floats after `image`, `residual` and `mask`
   int64_t row_pitch, column_pitch;  // floats
   int64_t row_begin, row_end;
   int64_t begin, end;

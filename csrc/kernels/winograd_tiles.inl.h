@@ -113,7 +113,7 @@ void lift(const TileRow* a) {
   }
 }
 
-// What is done to finished outputs: nothing; bias, residual and activation; and their statistics.
+// What is done to finished outputs: nothing; bias, residual, mask and activation; and their statistics.
 enum class Finishing { kNone, kValues, kSums };
 
 // What finishes one vector of channels of output pixels.
@@ -185,9 +185,11 @@ __attribute__((always_inline)) inline void lower_vector(const TileOutput& g, con
       Vec v = finish.with_bias(y[j]);
       if (kInside || lanes.all()) {
         if (kHow != Finishing::kNone && g.residual) v = add(v, finish.read(g.residual + at));
+        if (kHow != Finishing::kNone && g.mask) v = masked(v, finish.read(g.mask + at));
         finish.write(g.image + at, finish.value(v));
       } else {
         if (kHow != Finishing::kNone && g.residual) v = add(v, load_inside(g.residual + at, lanes));
+        if (kHow != Finishing::kNone && g.mask) v = masked(v, load_inside(g.mask + at, lanes));
         store_inside(g.image + at, lanes, finish.value(v));
       }
     }
@@ -221,7 +223,7 @@ void lower(const TileOutput* a) {
   const TileOutput g = *a;
   const Epilogue* e = g.epilogue;
   if (e && e->sum) lower_tiles<M, kBoth, Finishing::kSums>(g);
-  else if (e && (e->bias || e->relu || g.residual)) lower_tiles<M, kBoth, Finishing::kValues>(g);
+  else if (e && (e->bias || e->relu || g.residual || g.mask)) lower_tiles<M, kBoth, Finishing::kValues>(g);
   else lower_tiles<M, kBoth, Finishing::kNone>(g);
   if (g.streaming) stream_end();
 }

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyconv.explain.text import number
 from pyconv.grad_mode import enable_grad, no_grad
+from pyconv.pending import whole
 from pyconv.tape import run_backward
 from pyconv.tensor import Array, Context, Node, Op, Tensor, listeners
 
@@ -222,7 +223,7 @@ def _local(call: _Call, operand: int, like: Array) -> Array:
         one = np.zeros(call.value.size)
         one[element] = 1.0
         with no_grad():
-            gradient = call.node.op.backward(call.node.ctx, one.reshape(shape))[operand]
+            gradient = whole(call.node.op.backward(call.node.ctx, one.reshape(shape))[operand])
         rows.append(np.array(gradient).ravel())
     jacobian = np.stack(rows)
     if shape == like.shape and not (jacobian - np.diag(jacobian.diagonal())).any():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
 from pyconv.ops.out import takes_out_in_order
+from pyconv.pending import PendingGradient
 from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 
 Size = int | Sequence[int]
@@ -24,6 +26,13 @@ def in_order(ctx: Context, y: Any, unbatched: bool) -> Any:
         y = y[0]
     # Rank 4 out of an unbatched 3-D convolution has another channels-last order than its batch of one.
     return y if ctx.channels_last and not (unbatched and y.ndim == 4) else core.copy(y, ctx.channels_last)
+
+
+def waiting(make: Callable[..., Any], gy: Any, unbatched: bool) -> Any:
+    """The input gradient ``make(residual, mask)``: for the tape to add to and to mask, where the kernels can."""
+    if unbatched:
+        return make()[0]
+    return PendingGradient(make) if gy.dtype == np.float32 else make()
 
 
 class Conv(Op):
@@ -69,9 +78,7 @@ class Conv(Op):
         else:
             unbatched = False
         want_x, want_w, want_b = ctx.needs
-        gx = core.conv_grad_input(shape, gy, weight) if want_x else None
-        if gx is not None and unbatched:
-            gx = gx[0]
+        gx = waiting(functools.partial(core.conv_grad_input, shape, gy, weight), gy, unbatched) if want_x else None
         gw = core.conv_grad_weight(shape, gy, x) if want_w else None
         gb = core.conv_grad_bias(shape, gy) if want_b else None
         return gx, gw, gb

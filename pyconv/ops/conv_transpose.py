@@ -8,7 +8,7 @@ from typing import Any
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
-from pyconv.ops.conv import Size, check_operands, in_order, per_axis
+from pyconv.ops.conv import Size, check_operands, in_order, per_axis, waiting
 from pyconv.ops.out import takes_out_in_order
 from pyconv.tensor import Context, Op, Record, Shape, apply
 
@@ -56,9 +56,10 @@ class ConvTranspose(Op):
         if unbatched:
             x, gy = x[None], gy[None]
         want_x, want_w, want_b = ctx.needs
-        gx = core.conv_forward("conv_transpose", shape, gy, weight) if want_x else None
-        if gx is not None and unbatched:
-            gx = gx[0]
+        def gradient(residual: Any = None, mask: Any = None) -> Any:
+            return core.conv_forward("conv_transpose", shape, gy, weight, None, residual, False, mask)
+
+        gx = waiting(gradient, gy, unbatched) if want_x else None
         gw = core.conv_grad_weight(shape, x, gy) if want_w else None
         gb = core.reduce("sum", gy, (0, *range(2, gy.ndim)), False, False) if want_b else None
         return gx, gw, gb

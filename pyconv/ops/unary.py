@@ -11,7 +11,7 @@ from pyconv._backend import core
 from pyconv.ops.arguments import only
 from pyconv.ops.operands import BOOL, zeros_like
 from pyconv.ops.out import into
-from pyconv.pending import Masked, Pending
+from pyconv.pending import Masked, Pending, PendingGradient
 from pyconv.tensor import Array, Context, Op, Record, apply
 
 
@@ -130,7 +130,7 @@ class Tanh(Unary):
 
 class Relu(Unary):
     name, saved, gradient = "relu", "y", "relu_grad"
-    takes_pending = True
+    takes_pending = takes_pending_gradient = True
 
     @classmethod
     def forward(cls, ctx, x, out=None):
@@ -143,6 +143,8 @@ class Relu(Unary):
 
     @classmethod
     def backward(cls, ctx, gy):
+        if isinstance(gy, PendingGradient):
+            return (gy.values(mask=ctx.saved[0]),)
         return (Masked(gy, ctx.saved[0]),) if ctx.extra else super().backward(ctx, gy)
 
 

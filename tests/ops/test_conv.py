@@ -267,7 +267,7 @@ def test_outputs_that_bypass_the_caches(isa, keep_threads, x, w, groups):
 def test_float64_has_no_fused_epilogue():
     x = np.ones((1, 1, 3, 3))
     shape = core.conv_shape("conv", x.shape, (1, 1, 1, 1), (1, 1), (0,) * 4, (1, 1), 1)
-    with pytest.raises(TypeError, match=r"\[conv\] residual and relu are for float32 alone"):
+    with pytest.raises(TypeError, match=r"\[conv\] residual, mask and relu are for float32 alone"):
         core.conv_forward("conv", shape, x, np.ones((1, 1, 1, 1)), relu=True)
 
 

@@ -45,22 +45,21 @@ void run(const ConvShape& s, const RowProblem& p, const ConvPlan& plan, bool tra
   else row_gemm(p, plan, filter, src, w, epilogue, out);
 }
 
-// The epilogue, apart from the bias, of an output that no convolution kernel has finished.
-void finish(const ConvShape& s, const ConvEpilogue& e, float* y) {
-  if (!e.residual && !e.relu && !e.sum) return;
-  const int64_t pixels = s.n * s.out_pixels();
-  for (int64_t k = 0; k < s.k; ++k) {
-    double sum = 0, squares = 0;
-    for (int64_t i = k; i < pixels * s.k; i += s.k) {
-      if (e.residual) y[i] += e.residual[i];
-      if (e.relu && y[i] < 0) y[i] = 0;
+// The epilogue, apart from the bias, of `pixels` outputs that no convolution kernel has finished.
+void finish(int64_t pixels, int64_t channels, const ConvEpilogue& e, float* y) {
+  constexpr int64_t kGrain = 1 << 15;
+  if (e.residual || e.mask || e.relu)
+    parallel_ranges(pixels * channels, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; e.residual && i < end; ++i) y[i] += e.residual[i];
+      for (int64_t i = begin; e.mask && i < end; ++i) y[i] = e.mask[i] <= 0 ? 0 : y[i];
+      for (int64_t i = begin; e.relu && i < end; ++i) y[i] = y[i] < 0 ? 0 : y[i];
+    });
+  for (int64_t k = 0; e.sum && k < channels; ++k) {
+    e.sum[k] = e.sum_squares[k] = 0;
+    for (int64_t i = k; i < pixels * channels; i += channels) {
       const double d = static_cast<double>(y[i]) - (e.shift ? static_cast<double>(e.shift[k]) : 0.0);
-      sum += d;
-      squares += d * d;
-    }
-    if (e.sum) {
-      e.sum[k] = sum;
-      e.sum_squares[k] = squares;
+      e.sum[k] += d;
+      e.sum_squares[k] += d * d;
     }
   }
 }
@@ -72,34 +71,41 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const Conv
   const PlanMode mode = kept ? PlanMode::kCached : PlanMode::kTrain;
   if (one_product(s, Pass::kForward)) {
     product_forward(s, x, w, epilogue.bias, y);
-    return finish(s, epilogue, y);
+    return finish(s.n * s.out_pixels(), s.k, epilogue, y);
   }
   bool complete;
   const RowProblem p = plan_problems(s, Pass::kForward, &complete).front();
   const ConvPlan plan = plan_rows(p, mode);
   if (plan.algorithm == ConvAlgorithm::kReference) {
     ref::conv_forward(s, x, w, epilogue.bias, y);
-    return finish(s, epilogue, y);
+    return finish(s.n * s.out_pixels(), s.k, epilogue, y);
   }
   run(s, p, plan, false, x, w, kept, epilogue, y);
 }
 
-void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const float* bias, float* gx,
-                     KeptFilter* kept) {
+void conv_grad_input(const ConvShape& s, const float* gy, const float* w, const ConvEpilogue& epilogue,
+                     float* gx, KeptFilter* kept) {
   const PlanMode mode = kept ? PlanMode::kCached : PlanMode::kTrain;
-  if (one_product(s, Pass::kGradInput)) return product_grad_input(s, gy, w, bias, gx);
+  const int64_t pixels = s.n * s.in_pixels();
+  if (one_product(s, Pass::kGradInput)) {
+    product_grad_input(s, gy, w, epilogue.bias, gx);
+    return finish(pixels, s.c, epilogue, gx);
+  }
   bool complete;
   const std::vector<RowProblem> problems = plan_problems(s, Pass::kGradInput, &complete);
-  if (plan(s, Pass::kGradInput, mode).algorithm == ConvAlgorithm::kReference)
-    return ref::conv_grad_input(s, gy, w, bias, gx);
-  if (!complete)  // inputs that no tap reaches
-    parallel_ranges(s.n * s.in_pixels(), ceil_div(int64_t{1} << 18, s.c), [&](int64_t begin, int64_t end) {
+  if (plan(s, Pass::kGradInput, mode).algorithm == ConvAlgorithm::kReference) {
+    ref::conv_grad_input(s, gy, w, epilogue.bias, gx);
+    return finish(pixels, s.c, epilogue, gx);
+  }
+  if (!complete) {  // inputs that no tap reaches
+    const float* const bias = epilogue.bias;
+    parallel_ranges(pixels, ceil_div(int64_t{1} << 18, s.c), [&](int64_t begin, int64_t end) {
       if (bias)
         for (int64_t i = begin; i < end; ++i) std::copy(bias, bias + s.c, gx + i * s.c);
       else std::fill(gx + begin * s.c, gx + end * s.c, 0.0f);
     });
-  ConvEpilogue epilogue;
-  epilogue.bias = bias;
+    finish(pixels, s.c, epilogue, gx);
+  }
   for (const RowProblem& p : problems) run(s, p, plan_rows(p, mode), true, gy, w, kept, epilogue, gx);
 }
 

@@ -185,6 +185,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
           g.outputs = ceil_div(x1 - first, split);
           g.out = out + offset;
           if (epilogue.residual) g.residual = epilogue.residual + offset;
+          if (epilogue.mask) g.mask = epilogue.mask + offset;
           kernels().grouped.row(&g);
         }
       }

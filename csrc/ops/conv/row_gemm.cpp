@@ -176,6 +176,7 @@ void row_gemm(const RowProblem& problem, const ConvPlan& plan, const FilterStrid
       RowEpilogue e;
       e.bias = epilogue.bias ? bias.data() + channel : nullptr;
       e.residual = epilogue.residual;
+      e.mask = epilogue.mask;
       e.relu = epilogue.relu;
       e.streaming = streaming;
       if (epilogue.sum) {

@@ -80,7 +80,7 @@ TileRow TileGrid::source(const TileRun& run, int64_t tz, int64_t fold, int64_t c
 }
 
 TileOutput TileGrid::output(const TileRun& run, int64_t fold, int64_t channel, float* out,
-                            const float* residual) const {
+                            const float* residual, const float* mask) const {
   const RowAxis &z = problem_.axis[0], &y = problem_.axis[1], &x = problem_.axis[2];
   const int64_t pixel = problem_.groups * problem_.out_channels;
   const int64_t slice = run.n * z.out_size + z.out_first + run.z * z.out_step;
@@ -89,6 +89,7 @@ TileOutput TileGrid::output(const TileRun& run, int64_t fold, int64_t channel, f
   TileOutput t{};
   t.image = out;
   t.residual = residual;
+  t.mask = mask;
   t.origin = ((slice * y.out_size + y0) * x.out_size + x0) * pixel + channel;
   t.row_pitch = y_.phases * y.out_step * x.out_size * pixel;
   t.column_pitch = x_.phases * x.out_step * pixel;
@@ -98,7 +99,7 @@ TileOutput TileGrid::output(const TileRun& run, int64_t fold, int64_t channel, f
 }
 
 TileRow TileGrid::output_gradient(const TileRun& run, int64_t channel, const float* gy) const {
-  const TileOutput o = output(run, 0, channel, nullptr, nullptr);
+  const TileOutput o = output(run, 0, channel, nullptr, nullptr, nullptr);
   TileRow t{};
   t.image = gy;
   t.origin = o.origin;

@@ -49,8 +49,8 @@ class TileGrid {
   // The output pixels of a run, as the gradient that is transformed for the weight gradient.
   TileRow output_gradient(const TileRun& run, int64_t channel, const float* gy) const;
   // The output pixels of a run, row `fold` of those folded into one; without an epilogue.
-  TileOutput output(const TileRun& run, int64_t fold, int64_t channel, float* out,
-                    const float* residual) const;
+  TileOutput output(const TileRun& run, int64_t fold, int64_t channel, float* out, const float* residual,
+                    const float* mask) const;
 
  private:
   struct Axis {

@@ -265,7 +265,7 @@ class Winograd {
     e.sum_squares = at(sums_.sum_squares(block));
     int64_t first = 0;
     for (const TileRun& run : runs) {
-      TileOutput o = grid_.output(run, fold, channel, out_, epilogue_.residual);
+      TileOutput o = grid_.output(run, fold, channel, out_, epilogue_.residual, epilogue_.mask);
       o.planes = m.tile(0, first, m_column);
       o.tile_pitch = m.tile_pitch();
       o.plane_pitch = m.plane_pitch();

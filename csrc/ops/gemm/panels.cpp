@@ -77,15 +77,18 @@ void multiply_rows(const PanelLayout& layout, const float* packed, const RunChun
                    int64_t panel_end, const float* output, const RowEpilogue& epilogue) {
   const GemmKernels& kernel = kernels().gemm;
   Scratch<float*> columns(rows);
-  Scratch<const float*> residual(epilogue.residual ? rows : 0);
+  Scratch<const float*> residual(epilogue.residual ? rows : 0), mask(epilogue.mask ? rows : 0);
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     const int64_t column = panel * layout.width;
     for (int64_t i = 0; i < rows; ++i) columns[i] = c[i] + column;
     if (epilogue.residual)
       for (int64_t i = 0; i < rows; ++i) residual[i] = epilogue.residual + (columns[i] - output);
+    if (epilogue.mask)
+      for (int64_t i = 0; i < rows; ++i) mask[i] = epilogue.mask + (columns[i] - output);
     Epilogue e{};
     e.bias = epilogue.bias ? epilogue.bias + column : nullptr;
     e.residual = epilogue.residual ? residual.data() : nullptr;
+    e.mask = epilogue.mask ? mask.data() : nullptr;
     e.relu = epilogue.relu;
     e.shift = epilogue.shift ? epilogue.shift + column : nullptr;
     e.sum = epilogue.sum ? epilogue.sum + column : nullptr;

@@ -63,9 +63,10 @@ struct RowEpilogue {
   const float* shift = nullptr;
   float* sum = nullptr;  // of this block of rows
   float* sum_squares = nullptr;
-  bool streaming = false;  // past the caches, unless partial sums have to be read again
+  const float* mask = nullptr;  // as residual
+  bool streaming = false;       // past the caches, unless partial sums have to be read again
 
-  bool any() const { return bias || residual || relu || sum; }
+  bool any() const { return bias || residual || mask || relu || sum; }
 };
 
 // c[i][column] for `rows` rows and panels [panel_begin, panel_end); c holds pointers to column 0 of each

@@ -18,6 +18,7 @@ from pyconv.interop.torch.gate import tensor_obstacle, transforming
 from pyconv.interop.torch.memory import array, is_channels_last, tensor
 from pyconv.ops.conv import Conv
 from pyconv.ops.conv_transpose import ConvTranspose
+from pyconv.pending import whole
 from pyconv.tensor import Context, Op
 
 #: The place of an output among what an operation saves; it then saves nothing else.
@@ -84,7 +85,7 @@ class Call:
         if self.op in (Conv, ConvTranspose) and sum(needs) > 1 and not _pixel_major(g):
             g = core.copy(g, True)  # once, rather than in each of the passes
         try:
-            gradients = self.op.backward(context, g)
+            gradients = tuple(map(whole, self.op.backward(context, g)))
         finally:
             context.saved = None
         found = [None if g is None or not need else g for g, need in zip(gradients[:len(needs)], needs, strict=True)]
