@@ -24,6 +24,13 @@ struct Run {
   int64_t offset, length;
 };
 
+// Memory that the next products will read and write: stretches of lines that a product brings into the
+// second-level cache while it computes, one per step of a tile's reduction. The kernel moves on in it.
+struct Ahead {
+  uintptr_t at[2];   // bytes
+  int64_t lines[2];  // that are left; 0 or less: done
+};
+
 // c[i][j] = (first ? 0 : c[i][j]) + sum over runs, t of a[i][offset + t] * b[row][j], where the rows of b
 // are numbered through all runs. Row pointers make a row of A any output pixel of a convolution: no
 // im2col buffer is ever written.
@@ -39,6 +46,7 @@ struct RowGemmArgs {
   int first;
   const Epilogue* epilogue;  // null: store the plain sums
   bool streaming;            // past the caches: rows of c are aligned to vectors
+  Ahead* ahead;              // or null
 };
 
 // c[i][j] = (first ? 0 : c[i][j]) + sum over p, q of a[p * a_outer + q * a_inner + i] * b[p * b_outer +

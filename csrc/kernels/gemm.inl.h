@@ -63,8 +63,29 @@ __attribute__((always_inline)) inline void finish_tile(Vec (&acc)[MR][NV], int64
   }
 }
 
+// Narrow tiles have their hands full with loads: they ask for their own outputs, and for nothing else.
+constexpr bool looks_ahead(int nv) { return nv == kMaxVectors; }
+
+// Where a tile of that many steps looks ahead, and by how many bytes per step.
+struct AheadOfTile {
+  uintptr_t at;
+  int64_t step;
+};
+inline AheadOfTile look_ahead(Ahead* ahead, const float* otherwise, int64_t steps) {
+  constexpr int64_t kLine = 64;
+  for (int i = 0; ahead && i < 2; ++i) {
+    if (ahead->lines[i] <= 0) continue;
+    const uintptr_t at = ahead->at[i];
+    ahead->at[i] += static_cast<uintptr_t>(steps * kLine);
+    ahead->lines[i] -= steps;
+    return {at, kLine};
+  }
+  return {reinterpret_cast<uintptr_t>(otherwise), 0};
+}
+
 template <int MR, int NV, bool kTail>
-__attribute__((always_inline)) inline void row_tile(const RowGemmArgs* g, int64_t row) {
+__attribute__((always_inline)) inline void row_tile(const RowGemmArgs* g, int64_t row, AheadOfTile ahead) {
+  constexpr bool kAhead = looks_ahead(NV) && MR == tile_rows(NV);
   const int tail = g->columns - (NV - 1) * kLanes;
   Vec acc[MR][NV];
   for (int i = 0; i < MR; ++i)
@@ -79,6 +100,10 @@ __attribute__((always_inline)) inline void row_tile(const RowGemmArgs* g, int64_
       Vec bv[NV];
       for (int j = 0; j < NV; ++j) bv[j] = load(b + j * kLanes);
       b += g->ldb;
+      if (kAhead) {
+        prefetch(reinterpret_cast<const float*>(ahead.at));
+        ahead.at += static_cast<uintptr_t>(ahead.step);
+      }
       for (int i = 0; i < MR; ++i) {
         const Vec av = set1(a[i][t]);
         for (int j = 0; j < NV; ++j) acc[i][j] = fma(av, bv[j], acc[i][j]);
@@ -106,14 +131,16 @@ inline void prefetch_tile(float* const* c, int64_t row) {
 template <int NV, bool kTail>
 inline void row_panel(const RowGemmArgs* g) {
   constexpr int MR = tile_rows(NV);
-  int64_t row = 0;
+  int64_t row = 0, steps = 0;
+  for (int64_t run = 0; run < g->run_count; ++run) steps += g->runs[run].length;
   for (; row + MR <= g->rows; row += MR) {
-    if (!g->streaming) prefetch_tile<MR, NV>(g->c, row);
-    row_tile<MR, NV, kTail>(g, row);
+    if (!g->streaming && !(g->ahead && looks_ahead(NV))) prefetch_tile<MR, NV>(g->c, row);
+    row_tile<MR, NV, kTail>(g, row, look_ahead(g->ahead, g->b, steps));
   }
-  for (; row + 4 <= g->rows; row += 4) row_tile<4, NV, kTail>(g, row);
-  for (; row + 2 <= g->rows; row += 2) row_tile<2, NV, kTail>(g, row);
-  for (; row < g->rows; ++row) row_tile<1, NV, kTail>(g, row);
+  const AheadOfTile none = look_ahead(nullptr, g->b, 0);
+  for (; row + 4 <= g->rows; row += 4) row_tile<4, NV, kTail>(g, row, none);
+  for (; row + 2 <= g->rows; row += 2) row_tile<2, NV, kTail>(g, row, none);
+  for (; row < g->rows; ++row) row_tile<1, NV, kTail>(g, row, none);
 }
 
 template <int MR, int NV, bool kTail>

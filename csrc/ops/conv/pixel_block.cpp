@@ -25,7 +25,7 @@ bool worth_copying(const Strip& strip) {
 PixelBlock::PixelBlock(const RowProblem& problem, const ConvPlan& plan)
     : problem_(problem),
       panel_(kernels().gemm.panel),
-      strip_(problem, plan.rows_per_block, plan.x_tile),
+      strip_(problem, plan.rows_per_block, plan.x_tile, problem.inside()),
       copy_source_(worth_copying(strip_)),
       copy_gradient_(problem.axis[2].out_size % problem.fold != 0),
       source_step_(odd_lines(std::min(kPieceRows, problem.depth()))),

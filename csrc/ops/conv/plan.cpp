@@ -192,8 +192,10 @@ ConvPlan plan_rows(const RowProblem& problem, PlanMode mode) {
   const PanelLayout layout(p.depth(), p.out_channels);
   const int64_t blocks =
       std::max<int64_t>(1, ceil_div(p.rows(), plan.rows_per_block) * ceil_div(p.axis[2].count, plan.x_tile));
-  plan.parts =
-      std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, p.groups * std::max<int64_t>(1, layout.panels()));
+  // Each part reads the rows of A again.
+  plan.parts = blocks >= kFewTasks ? 1
+                                   : std::clamp<int64_t>(ceil_div(kTasks, blocks), 1,
+                                                         p.groups * std::max<int64_t>(1, layout.panels()));
   plan.workspace_bytes = p.groups * layout.floats() * 4;
   plan.why = p.groups > 1 ? "grouped: a row GEMM per group" : "dense: row GEMM";
   if (fold > 1) plan.why += ", " + std::to_string(fold) + " outputs per vector";

@@ -43,8 +43,8 @@ int64_t Strip::floats(const RowProblem& p, int64_t rows, int64_t columns) {
   return total;
 }
 
-Strip::Strip(const RowProblem& problem, int64_t rows, int64_t columns)
-    : problem_(problem), direct_(problem.inside()), memory_(floats(problem, rows, columns)) {
+Strip::Strip(const RowProblem& problem, int64_t rows, int64_t columns, bool direct)
+    : problem_(problem), direct_(direct), memory_(direct ? 0 : floats(problem, rows, columns)) {
   const RowAxis &z = problem.axis[0], &y = problem.axis[1], &x = problem.axis[2];
   const Size size = strip_size(problem, rows, columns);
   pixel_ = problem.groups * problem.src_channels;

@@ -21,8 +21,9 @@ std::vector<Segment> segments(const RowProblem& problem, int64_t begin, int64_t 
 
 class Strip {
  public:
-  // For blocks of at most `rows` output rows and `columns` output columns.
-  Strip(const RowProblem& problem, int64_t rows, int64_t columns);
+  // For blocks of at most `rows` output rows and `columns` output columns. `direct`: pixels are read in the
+  // source, of those whose filter hangs over the border there are none, or somebody else cares for them.
+  Strip(const RowProblem& problem, int64_t rows, int64_t columns, bool direct);
 
   // Floats of strip memory that such a block needs; 0 when pointers into the source do, the
   // largest number when the sizes overflow.

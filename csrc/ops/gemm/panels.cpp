@@ -54,12 +54,14 @@ void pack_panel(const PanelLayout& layout, int64_t panel, int64_t k0, int64_t k1
 }
 
 RunChunks::RunChunks(const std::vector<Run>& runs) {
-  int64_t room = 0, b_row = 0;
+  int64_t total = 0, room = 0, b_row = 0;
+  for (const Run& run : runs) total += run.length;
+  const int64_t longest = total == 0 ? 1 : ceil_div(total, ceil_div(total, kLongest));
   for (Run run : runs) {
     while (run.length > 0) {
       if (room == 0) {
         chunks_.push_back({static_cast<int64_t>(runs_.size()), 0, b_row});
-        room = kChunk;
+        room = longest;
       }
       const int64_t length = std::min(run.length, room);
       runs_.push_back({run.offset, length});
@@ -73,18 +75,20 @@ RunChunks::RunChunks(const std::vector<Run>& runs) {
 }
 
 void multiply_rows(const PanelLayout& layout, const float* packed, const RunChunks& reduction,
-                   const float* const* a, float* const* c, int64_t rows, int64_t panel_begin,
-                   int64_t panel_end, const float* output, const RowEpilogue& epilogue) {
+                   const float* const* a, float** c, int64_t rows, int64_t panel_begin, int64_t panel_end,
+                   const float* output, const RowEpilogue& epilogue, Ahead* ahead) {
   const GemmKernels& kernel = kernels().gemm;
-  Scratch<float*> columns(rows);
   Scratch<const float*> residual(epilogue.residual ? rows : 0), mask(epilogue.mask ? rows : 0);
+  const auto move = [&](int64_t columns) {
+    for (int64_t i = 0; columns != 0 && i < rows; ++i) c[i] += columns;
+  };
   for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
     const int64_t column = panel * layout.width;
-    for (int64_t i = 0; i < rows; ++i) columns[i] = c[i] + column;
+    move(panel == panel_begin ? column : layout.width);
     if (epilogue.residual)
-      for (int64_t i = 0; i < rows; ++i) residual[i] = epilogue.residual + (columns[i] - output);
+      for (int64_t i = 0; i < rows; ++i) residual[i] = epilogue.residual + (c[i] - output);
     if (epilogue.mask)
-      for (int64_t i = 0; i < rows; ++i) mask[i] = epilogue.mask + (columns[i] - output);
+      for (int64_t i = 0; i < rows; ++i) mask[i] = epilogue.mask + (c[i] - output);
     Epilogue e{};
     e.bias = epilogue.bias ? epilogue.bias + column : nullptr;
     e.residual = epilogue.residual ? residual.data() : nullptr;
@@ -97,9 +101,10 @@ void multiply_rows(const PanelLayout& layout, const float* packed, const RunChun
     RowGemmArgs g{};
     g.a = a;
     g.ldb = layout.ld(panel);
-    g.c = columns;
+    g.c = c;
     g.rows = rows;
     g.columns = static_cast<int>(layout.columns(panel));
+    g.ahead = ahead;
     const auto& chunks = reduction.chunks();
     g.streaming = epilogue.streaming && chunks.size() == 1;
     for (size_t i = 0; i < chunks.size(); ++i) {
@@ -111,6 +116,7 @@ void multiply_rows(const PanelLayout& layout, const float* packed, const RunChun
       kernel.row_gemm(&g);
     }
   }
+  if (panel_end > panel_begin) move(-(panel_end - 1) * layout.width);
 }
 
 }  // namespace pyconv
