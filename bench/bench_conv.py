@@ -147,14 +147,17 @@ def main() -> None:
 
 
 def summary(rows: list[dict[str, Any]], passes: Sequence[str]) -> None:
-    """Per kind of layer and pass: the geometric mean of the ratios to the best PyTorch, and the lowest."""
+    """The README's table. Per kind of layer and pass: the geometric mean of the ratios to the best PyTorch, and the lowest."""
+    print("\n| Convolutions (layers) | " + " | ".join(what.replace("grad_input", "input gradient").replace(
+        "grad_weight", "weight gradient") for what in passes) + " |\n|---|" + "---|" * len(passes))
     for kind in dict.fromkeys(row["kind"] for row in rows):
+        cells = []
         for what in passes:
             of_kind = [r for r in rows if r["kind"] == kind and r["name"].endswith(what)]
-            ratios = [r["best torch"].ratio for r in of_kind]
             lowest = min(of_kind, key=lambda r: r["best torch"].ratio)
-            print(f"{kind}, {what}: {geometric_mean(ratios):.2f} of the best PyTorch ({len(ratios)} layers), "
-                  f"lowest {lowest['best torch'].ratio:.2f} ({lowest['name'].split()[0]})")
+            mean = geometric_mean([r["best torch"].ratio for r in of_kind])
+            cells.append(f"{mean:.2f}, {lowest['best torch'].ratio:.2f} ({lowest['name'].split()[0]})")
+        print(f"| {kind} ({len(of_kind)}) | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
