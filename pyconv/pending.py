@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,8 @@ from pyconv._backend import core
 from pyconv.tensor import Array, Shape, Tensor
 
 _memory: Any = Tensor.__dict__["_array"]  # the slot that the class below hides
-_waiting: weakref.WeakValueDictionary[int, Pending] = weakref.WeakValueDictionary()
+_waiting: deque[weakref.ref[Pending]] = deque()  # among them those that have values by now, or are gone:
+_MANY = 64  # from this length on, two are looked at for each that comes
 
 
 class Pending(Tensor):
@@ -38,7 +40,9 @@ class Pending(Tensor):
         self._node = self._hooks = self._ready_hooks = self.grad = None
         self._slot = 0
         self.requires_grad = False
-        _waiting[id(self)] = self
+        if len(_waiting) >= _MANY:
+            _forget_some()
+        _waiting.append(weakref.ref(self))
 
     @property
     def shape(self) -> Shape:
@@ -72,18 +76,31 @@ class Pending(Tensor):
 
     def become(self, array: Array) -> None:
         """An ordinary tensor with these values."""
-        _waiting.pop(id(self), None)
         _memory.__set__(self, array)  # first: whoever sees an ordinary tensor sees its values
         self.__class__ = Tensor  # type: ignore[assignment]
         self._meta = None
 
 
+def _next() -> weakref.ref[Pending] | None:
+    try:
+        return _waiting.popleft()
+    except IndexError:  # none are left, or another thread has taken the last
+        return None
+
+
+def _forget_some() -> None:
+    for _ in range(2):
+        waiting = _next()
+        if waiting is not None and getattr(waiting(), "pending", False):
+            _waiting.append(waiting)
+
+
 def settle() -> None:
     """Compute what still waits: called before memory changes in place or is handed out."""
-    if _waiting:
-        for tensor in list(_waiting.values()):
-            if tensor.pending:
-                tensor.array  # noqa: B018
+    while waiting := _next():
+        tensor = waiting()
+        if tensor is not None and tensor.pending:
+            tensor.array  # noqa: B018
 
 
 class Masked:

@@ -240,17 +240,20 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
     shapes: list[Shape | None] = []
     tensors = meta = wanted = False
     for x in inputs:
-        if isinstance(x, Tensor):
-            tensors = True
-            arrays.append(x if x.pending and op.takes_pending else x._array)
-            shapes.append(x.shape)
-            if arrays[-1] is None:
-                meta = True
-            if x.requires_grad:
-                wanted = True
-        elif x is None:
+        if x is None:
             arrays.append(None)
             shapes.append(None)
+        elif isinstance(x, Tensor):
+            tensors = True
+            if x.requires_grad:
+                wanted = True
+            array = x if op.takes_pending and x.pending else x._array
+            arrays.append(array)
+            if array is None:
+                meta = True
+                shapes.append(x.shape)
+            else:
+                shapes.append(array.shape)
         elif isinstance(x, np.ndarray):
             arrays.append(x)
             shapes.append(x.shape)
@@ -258,29 +261,35 @@ def apply(op: type[Op], /, *inputs: Any, **attrs: Any) -> Any:
             raise TypeError(f"[{op.name}] got {type(x).__name__}, expected Tensors or numpy arrays")
     wanted = wanted and mode.grad
     record = op.infer(shapes, **attrs)
-    needs = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs) if wanted else (False,) * len(inputs)
+    needs = tuple([isinstance(x, Tensor) and x.requires_grad for x in inputs]) if wanted else (False,) * len(inputs)
     ctx = Context(record, attrs, needs, tensors)
+    outputs: tuple[Tensor, ...]
     if meta:
-        kinds = [x.dtype for x in inputs if x is not None]
-        first = kinds[0]
-        dtypes = record.dtypes or (first,) * len(record.shapes)
-        if op.tries_types and record.dtypes is None and (first not in FLOATS or any(k != first for k in kinds)):
-            dtypes = _tried(op, inputs, attrs)
-        outputs = tuple(Tensor(None, meta=(tuple(s), np.dtype(first if d is None else d)))
-                        for s, d in zip(record.shapes, dtypes, strict=True))
+        outputs = _meta_outputs(op, record, inputs, attrs)
     else:
         result = op.forward(ctx, *arrays, **attrs)
-        results = result if isinstance(result, tuple) else (result,)
         if not tensors:
             return result
         shared = inputs[0]._version if op.view and isinstance(inputs[0], Tensor) else None
-        outputs = tuple(a if isinstance(a, Tensor) else Tensor(a, version=shared) for a in results)
-    if wanted and not meta:
-        record_node(op, ctx, inputs, outputs)
+        outputs = tuple([a if isinstance(a, Tensor) else Tensor(a, version=shared)
+                         for a in (result if isinstance(result, tuple) else (result,))])
+        if wanted:
+            record_node(op, ctx, inputs, outputs)
     if listeners:
         for listener in listeners:
             listener.on_forward(op, ctx, inputs, outputs)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _meta_outputs(op: type[Op], record: Record, inputs: Sequence[Any], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Shapes without memory, for inputs that have none."""
+    kinds = [x.dtype for x in inputs if x is not None]
+    first = kinds[0]
+    dtypes = record.dtypes or (first,) * len(record.shapes)
+    if op.tries_types and record.dtypes is None and (first not in FLOATS or any(k != first for k in kinds)):
+        dtypes = _tried(op, inputs, attrs)
+    return tuple(Tensor(None, meta=(tuple(s), np.dtype(first if d is None else d)))
+                 for s, d in zip(record.shapes, dtypes, strict=True))
 
 
 def _tried(op: type[Op], inputs: Sequence[Any], attrs: dict[str, Any]) -> tuple[Any, ...]:
@@ -293,22 +302,29 @@ def _tried(op: type[Op], inputs: Sequence[Any], attrs: dict[str, Any]) -> tuple[
 
 def record_node(op: type[Op], ctx: Context, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
     """Put an applied operation on the tape; ``outputs`` become its results, one of them may be an input as well."""
-    edges = [None if not need else (x if x._node is None else (x._node, x._slot))
-             for x, need in zip(inputs, ctx.needs, strict=True)]
+    edges: list[Any] = []
+    for x, need in zip(inputs, ctx.needs, strict=True):
+        if not need:
+            edges.append(None)
+        else:
+            node = x._node
+            edges.append(x if node is None else (node, x._slot))
     node = Node(op, ctx, edges)
     for slot, out in enumerate(outputs):
         if out.dtype in FLOATS:
             out.requires_grad = True
             out._node = node
             out._slot = slot
-    tensors = [t for t in (*inputs, *outputs) if isinstance(t, Tensor) and not t.pending]
-    for saved in ctx.saved or ():
-        if isinstance(saved, np.ndarray):
-            same = [t for t in tensors if t._array is saved]
-            if not same:  # a view of an input or output, perhaps
-                owner = _owner(saved)
-                same = [t for t in tensors if _owner(t.array) is owner]
-            ctx.checks += [(t._version, t._version[0]) for t in same]
+    if ctx.saved:
+        tensors = [t for t in (*inputs, *outputs) if isinstance(t, Tensor) and not t.pending]
+        for saved in ctx.saved:
+            if isinstance(saved, np.ndarray):
+                same = [t for t in tensors if t._array is saved]
+                if not same:  # a view of an input or output, perhaps
+                    owner = _owner(saved)
+                    same = [t for t in tensors if _owner(t.array) is owner]
+                for t in same:
+                    ctx.checks.append((t._version, t._version[0]))
     if mode.recorder is not None:
         mode.recorder.recorded(node)
 

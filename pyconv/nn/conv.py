@@ -123,14 +123,15 @@ class _Conv(ConvNd):
 
     def forward(self, input: Any) -> Any:
         """(N, in_channels, ...) to (N, out_channels, ...); a single image may lack N."""
-        padding = self.padding
+        own, padding = self._parameters, self.padding
+        weight, bias = self._held(own, "weight"), self._held(own, "bias")
         if self.padding_mode != "zeros":
             borders = _borders(padding, self.kernel_size, self.dilation)
             if any(borders):
                 input = functional.pad(input, borders, self.padding_mode)
             padding = 0
-        return convolve(_NAMES[self._axes], self._axes, input, self.weight, self.bias, self.stride, padding,
-                        self.dilation, self.groups, self._kept_filter())
+        return convolve(_NAMES[self._axes], self._axes, input, weight, bias, self.stride, padding, self.dilation,
+                        self.groups, None if self._kept is None else self._kept_filter())
 
 
 _NAMES = {1: "conv1d", 2: "conv2d", 3: "conv3d"}

@@ -70,16 +70,23 @@ class _BatchNorm(Module):
             text = "x".join(map(str, input.shape)) or "()"
             expected = " or ".join(map(str, self._ranks))
             raise ShapeError(f"[{self._get_name()}] input has {rank} axes ({text}), expected {expected}")
+        own, buffers = self._parameters, self._buffers
+        weight, bias = self._held(own, "weight"), self._held(own, "bias")
+        mean, var = self._held(buffers, "running_mean"), self._held(buffers, "running_var")
+        if not self.training:
+            momentum = 0.0 if self.momentum is None else self.momentum
+            return functional.batch_norm(input, mean, var, weight, bias, mean is None, momentum, self.eps)
+        return self._train(input, mean, var, weight, bias)
+
+    def _train(self, input: Any, mean: Any, var: Any, weight: Any, bias: Any) -> Any:
         momentum = 0.0 if self.momentum is None else self.momentum
-        count = self.num_batches_tracked if self.training and not getattr(input, "is_meta", False) else None
+        count = None if getattr(input, "is_meta", False) else self.num_batches_tracked
         batches = None if count is None or count.is_meta else int(count.array) + (not mode.recomputing)
         if batches is not None and self.momentum is None:  # the plain average over all batches so far
             momentum = 1.0 / batches
-        batch = self.training or self.running_mean is None
-        mean, var = self.running_mean, self.running_var
-        if self.training and not self.track_running_stats:  # switched off after construction
+        if not self.track_running_stats:  # switched off after construction
             mean = var = None
-        result = functional.batch_norm(input, mean, var, self.weight, self.bias, batch, momentum, self.eps)
+        result = functional.batch_norm(input, mean, var, weight, bias, True, momentum, self.eps)
         if count is not None and batches is not None:
             # Not through `add_`: an operation in place has to wait for all results that still wait, such as this one.
             count.array[...] = batches

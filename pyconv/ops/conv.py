@@ -18,6 +18,7 @@ from pyconv.tensor import Context, Op, Record, Shape, Tensor, apply
 Size = int | Sequence[int]
 Padding = int | str | Sequence[Any]
 KeptFilter = core.KeptFilter
+ARRAYS = (Tensor, np.ndarray)
 
 
 def in_order(ctx: Context, y: Any, unbatched: bool) -> Any:
@@ -48,14 +49,7 @@ class Conv(Op):
               kept: Any = None) -> Record:
         """Validate, and give the output's shape; ``kept`` holds the weight in the form that the kernels read."""
         x, weight, bias = shapes
-        assert x is not None
-        assert weight is not None
-        unbatched = len(x) == len(weight) - 1
-        shape = core.conv_shape(op, (1, *x) if unbatched else x, weight, stride, padding, dilation, groups)
-        if bias is not None and tuple(bias) != (weight[0],):
-            raise ShapeError(f"[{op}] bias has shape {tuple(bias)}, expected ({weight[0]},): one per output channel")
-        out = shape.output_shape
-        return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
+        return _record(x, weight, bias, op, stride, padding, dilation, groups)
 
     @staticmethod
     def forward(ctx: Context, x: Any, weight: Any, bias: Any, *, op: str, kept: Any = None, **_: Any) -> Any:
@@ -84,10 +78,27 @@ class Conv(Op):
         return gx, gw, gb
 
 
+@functools.lru_cache(maxsize=1024)  # the layers of a few networks: a record is a few hundred bytes
+def _record(x: Shape, weight: Shape, bias: Shape | None, op: str, stride: Any, padding: Any, dilation: Any,
+            groups: int) -> Record:
+    unbatched = len(x) == len(weight) - 1
+    shape = core.conv_shape(op, (1, *x) if unbatched else x, weight, stride, padding, dilation, groups)
+    if bias is not None and bias != (weight[0],):
+        raise ShapeError(f"[{op}] bias has shape {bias}, expected ({weight[0]},): one per output channel")
+    out = shape.output_shape
+    return Record((out[1:] if unbatched else out,), macs=shape.macs, core=shape)
+
+
 def per_axis(value: Size, axes: int, op: str, argument: str) -> tuple[int, ...]:
     """One number for all axes, or one for each; how many there must be is checked with the shapes."""
-    if isinstance(value, tuple | list):
-        values = tuple(whole(v, op, argument) for v in value)
+    if type(value) is tuple and len(value) == axes:  # what layers hold
+        for v in value:
+            if type(v) is not int:
+                break
+        else:
+            return value
+    if isinstance(value, (tuple, list)):
+        values = tuple([whole(v, op, argument) for v in value])
         return values * axes if len(values) == 1 else values
     return (whole(value, op, argument),) * axes
 
@@ -96,23 +107,33 @@ def pair_paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]
     """Low and high padding of each axis: (low, high, low, high, ...), or the word itself."""
     if isinstance(padding, str):
         return padding
-    if not isinstance(padding, int) and any(isinstance(p, tuple | list) for p in padding):
-        flat: list[int] = []
-        for pair in padding:
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for all axes or none")
-            flat += [whole(p, op, "padding") for p in pair]
-        return tuple(flat)
+    if not isinstance(padding, int):
+        for p in padding:
+            if isinstance(p, (tuple, list)):
+                return _pairs(padding, op)
     both_sides: Any = padding
-    return tuple(p for q in per_axis(both_sides, axes, op, "padding") for p in (q, q))
+    flat: list[int] = []
+    for n in per_axis(both_sides, axes, op, "padding"):
+        flat += (n, n)
+    return tuple(flat)
+
+
+def _pairs(padding: Sequence[Any], op: str) -> tuple[int, ...]:
+    flat: list[int] = []
+    for pair in padding:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"[{op}] padding is {padding!r}, expected a (low, high) pair for all axes or none")
+        flat += [whole(p, op, "padding") for p in pair]
+    return tuple(flat)
 
 
 def check_operands(op: str, axes: int, x: Any, weight: Any, bias: Any) -> None:
     """Arrays or Tensors, and a weight with as many axes as the function's name says."""
-    for value, argument in ((x, "input"), (weight, "weight"), (bias, "bias")):
-        if not isinstance(value, Tensor | np.ndarray) and (value is not None or argument != "bias"):
-            raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
-    if weight.ndim != axes + 2:
+    if not (isinstance(x, ARRAYS) and isinstance(weight, ARRAYS) and (bias is None or isinstance(bias, ARRAYS))):
+        for value, argument in ((x, "input"), (weight, "weight"), (bias, "bias")):
+            if not isinstance(value, ARRAYS) and (value is not None or argument != "bias"):
+                raise TypeError(f"[{op}] {argument} is {type(value).__name__}, expected a Tensor or a numpy array")
+    if len(weight.shape) != axes + 2:
         raise ShapeError(f"[{op}] weight has shape {tuple(weight.shape)}, expected {axes + 2} axes")
 
 

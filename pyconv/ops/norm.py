@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from pyconv._backend import core
 from pyconv.pending import Masked, Pending, unshared, whole
 from pyconv.tensor import Array, Context, Op, Record, Shape, Tensor, apply, listeners, mode, raw
+
+_FLOAT32 = np.dtype("float32")
 
 
 class BatchNorm(Op):
@@ -23,10 +26,7 @@ class BatchNorm(Op):
     @staticmethod
     def infer(shapes: Sequence[Shape | None], *, training: bool, momentum: float, eps: float) -> Record:
         """The output has the shape of x."""
-        x, weight, bias, running_mean, running_var = shapes
-        assert x is not None  # `batch_norm` refuses None
-        record = core.batch_norm_shape(x, running_mean, running_var, weight, bias, training)
-        return Record((record.input_shape,), core=record)
+        return _record(*shapes, training)
 
     @staticmethod
     def forward(ctx: Context, x: Array, weight: Array | None, bias: Array | None, running_mean: Array | None,
@@ -54,6 +54,13 @@ class BatchNorm(Op):
         return gx, gw if ctx.needs[1] else None, gb if ctx.needs[2] else None, None, None
 
 
+@functools.lru_cache(maxsize=1024)  # the layers of a few networks
+def _record(x: Shape, weight: Shape | None, bias: Shape | None, running_mean: Shape | None, running_var: Shape | None,
+            training: bool) -> Record:
+    record = core.batch_norm_shape(x, running_mean, running_var, weight, bias, training)
+    return Record((record.input_shape,), core=record)
+
+
 class PendingBatchNorm(BatchNorm):
     """Batch norm whose second pass waits for what comes next; for a float32 x that nobody can change meanwhile."""
 
@@ -69,11 +76,18 @@ class PendingBatchNorm(BatchNorm):
 
 
 def _can_wait(x: Any) -> bool:
-    return (isinstance(x, Tensor) and x.dtype == np.float32 and not x.is_meta and not listeners and unshared(x)
-            and x.array.size > 0)
+    if not isinstance(x, Tensor) or listeners:
+        return False
+    array = x._array
+    if array is None or array.dtype != _FLOAT32 or array.size == 0:
+        return False
+    del array
+    return unshared(x)
 
 
 def _number(value: Any, argument: str) -> float:
+    if type(value) is float:
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"[batch_norm] {argument} is {value!r}, expected a number")
     return float(value)
@@ -104,17 +118,17 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
         raise ValueError(f"[batch_norm] eps is {eps}, expected a positive number" + ("" if training else ", or 0"))
     if not math.isfinite(rate):
         raise ValueError(f"[batch_norm] momentum is {momentum}, expected a finite number")
-    inputs = {"x": input, "weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
-    for argument, value in inputs.items():
+    for argument, value in (("x", input), ("weight", weight), ("bias", bias), ("running_mean", running_mean),
+                            ("running_var", running_var)):
         if not isinstance(value, Tensor) and (value is not None or argument == "x"):
             raw(value, "batch_norm", argument)
-    for argument in ("running_mean", "running_var"):
-        if isinstance(inputs[argument], Tensor) and inputs[argument].requires_grad:
+    for argument, value in (("running_mean", running_mean), ("running_var", running_var)):
+        if isinstance(value, Tensor) and value.requires_grad:
             raise ValueError(f"[batch_norm] {argument} requires a gradient, but it is updated, not differentiated")
     if training and mode.recomputing:  # they moved when the function ran for the first time
-        inputs["running_mean"] = inputs["running_var"] = running_mean = running_var = None
+        running_mean = running_var = None
     op = PendingBatchNorm if _can_wait(input) else BatchNorm
-    y = apply(op, *inputs.values(), training=bool(training), momentum=rate, eps=epsilon)
+    y = apply(op, input, weight, bias, running_mean, running_var, training=bool(training), momentum=rate, eps=epsilon)
     if training:
         for vector in (running_mean, running_var):
             if isinstance(vector, Tensor):

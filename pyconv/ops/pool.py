@@ -6,6 +6,7 @@ raise ShapeError when the window does not fit and ValueError for a stride, paddi
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -29,8 +30,10 @@ def _whole(value: Any, op: str, argument: str) -> int:
 
 def per_axis(value: Any, spatial: int, op: str, argument: str) -> tuple[int, ...]:
     """One entry per spatial axis; a single number, also as a sequence, stands for all."""
+    if type(value) is int:
+        return (value,) * spatial
     if isinstance(value, (tuple, list)):
-        sizes = tuple(_whole(v, op, argument) for v in value)
+        sizes = tuple([_whole(v, op, argument) for v in value])
         if len(sizes) not in (1, spatial):
             expected = "1" if spatial == 1 else f"1 or {spatial}"
             raise ShapeError(f"[{op}] {argument} has {len(sizes)} entries, expected {expected}")
@@ -53,6 +56,7 @@ def _batch(shape: Shape, spatial: int, op: str) -> Shape:
     return shape if len(shape) == spatial + 2 else (1, *shape)
 
 
+@functools.lru_cache(maxsize=1024)
 def _record(x: Shape, op: str, window: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...],
             dilation: tuple[int, ...], ceil_mode: bool) -> tuple[Any, Shape]:
     """The shape record and the output's shape, which has a batch axis if `x` has one."""
@@ -60,6 +64,7 @@ def _record(x: Shape, op: str, window: tuple[int, ...], stride: tuple[int, ...],
     return record, record.output_shape[len(window) + 2 - len(x):]
 
 
+@functools.lru_cache(maxsize=1024)
 def _adaptive_record(x: Shape, op: str, output_size: tuple[int, ...]) -> tuple[Any, Shape]:
     record = core.adaptive_pool_shape(op, _batch(x, len(output_size), op), output_size)
     return record, record.output_shape[len(output_size) + 2 - len(x):]
