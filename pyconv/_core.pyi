@@ -313,6 +313,7 @@ def batch_norm_backward(
     training: bool,
     want_gx: bool,
     channels_last: bool,
+    prior: Array | None = None,
 ) -> tuple[Array | None, Array, Array]: ...
 def batch_norm_factors(
     shape: NormShape,

@@ -19,6 +19,7 @@ from pyconv.pending import PendingGradient, whole
 from pyconv.tensor import Array, Later, Node, Tensor, listeners, mode, raw
 
 Edge = Any  # None, a leaf Tensor, or (Node, output number)
+_FLOAT32 = np.dtype("float32")
 
 
 def run_backward(roots: Sequence[Tensor], gradients: Sequence[Any], *, retain_graph: bool = False,
@@ -235,9 +236,16 @@ class _Walk:
                     f"[backward] {node.name} needs a tensor that was changed in place after it was used "
                     f"(version {version[0]}, expected {expected})"
                 )
+        sum_so_far = self._sum_so_far(node, uses) if node.op.takes_prior else None
         needs, ctx.needs = ctx.needs, uses
+        backward: Callable[..., Sequence[Any]] = node.op.backward
         try:
-            results = node.op.backward(ctx, *gradients)
+            if sum_so_far is None:
+                results = backward(ctx, *gradients)
+            else:
+                sum_so_far.array, *others = backward(ctx, *gradients, prior=sum_so_far.array)
+                sum_so_far.owned = True
+                results = (None, *others)
         finally:
             ctx.needs = needs
         if listeners:
@@ -252,6 +260,14 @@ class _Walk:
             ctx.saved = ctx.extra = None
             ctx.checks = []
         return results
+
+    def _sum_so_far(self, node: Node, uses: tuple[bool, ...]) -> _Sum | None:
+        """What the gradient of the node's first input will be added to, if that is a float32 array already."""
+        if not uses[0] or listeners:
+            return None
+        edge = node.edges[0]
+        found = self.sums.get(edge if isinstance(edge, tuple) else id(edge))
+        return None if found is None or getattr(found.array, "dtype", None) != _FLOAT32 else found
 
     def _note_shared(self, results: Sequence[Array | None], *others: Sequence[Any]) -> None:
         """Mark results that are also somebody else's: passed through, returned twice, or kept in the context."""

@@ -85,6 +85,7 @@ class Op:
     takes_pending = False  # ``forward`` may get a `Pending` tensor in place of an array
     takes_masked = False  # ``backward`` may get a `Masked` gradient in place of an array
     takes_pending_gradient = False  # ``backward`` may get a `PendingGradient` in place of an array
+    takes_prior = False  # ``backward`` may get ``prior``, to which it adds the gradient of the first input
     tries_types = False  # the types of results, for inputs without data, are those of a run on one element
 
     @staticmethod

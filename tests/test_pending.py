@@ -1,4 +1,5 @@
-"""Batch norm's output waits for what comes next: the same bits as without waiting, whatever happens in between."""
+"""Batch norm's output waits for what comes next, and its gradient is added to what is there: the same bits as without
+waiting, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -64,7 +65,17 @@ CALLS: dict[str, Callable[[Any, Any, Callable[[Any], Any]], Any]] = {
     "nothing": lambda x, z, bn: bn(x),
     "twice": lambda x, z, bn: (lambda y: F.relu(y) + y.sigmoid())(bn(x)),
     "pool": lambda x, z, bn: F.max_pool2d(F.relu(bn(x)), 2),
+    # The gradient of x has a part by now to which batch norm adds its own: dense, or a slice of another tensor.
+    "skip": lambda x, z, bn: F.relu(bn(x)) + x,
+    "dense": lambda x, z, bn: dense(x, z, bn, 1),
+    "rows": lambda x, z, bn: dense(x, z, bn, 2),
+    "images": lambda x, z, bn: dense(x, z, bn, 0),
 }
+
+
+def dense(x: Any, z: Any, bn: Callable[[Any], Any], axis: int) -> Any:
+    """A layer of a DenseNet: of a channel slice the gradient's rows lie apart, of others they lie anyhow."""
+    return pyconv.cat([x, z, F.relu(bn(x))], axis)
 
 
 def run(call: Callable[..., Any], shape: tuple[int, ...], training: bool) -> list[np.ndarray]:
@@ -89,6 +100,16 @@ def test_bits_do_not_depend_on_waiting(call: str, shape: tuple[int, ...], traini
     assert len(got) == len(want)
     for a, b in zip(got, want, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_batch_norm_adds_to_the_gradient_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyconv.ops import norm
+
+    plain, seen = norm.core.batch_norm_backward, []
+    monkeypatch.setattr(norm.core, "batch_norm_backward", lambda *args: seen.append(args[-1]) or plain(*args))
+    for call in ("skip", "dense", "nothing"):
+        run(CALLS[call], (2, 3, 4, 4), True)
+    assert [prior is not None for prior in seen] == [True, True, False]
 
 
 def test_nan_goes_the_same_way() -> None:

@@ -204,9 +204,9 @@ py::array map(const NormShape& s, py::array x, py::array factors, OptionalArray 
   return y;
 }
 
-// (gx or None, gw, gb)
+// (gx or None, gw, gb); gx is added to `prior`.
 py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array saved, OptionalArray weight,
-                   OptionalArray relu, bool training, bool want_gx, bool channels_last) {
+                   OptionalArray relu, bool training, bool want_gx, bool channels_last, OptionalArray prior) {
   const View vx = float_view(x, "x");
   const View vg = same_dtype(gy, vx.dtype, "gradient");
   const View vs = view(saved, DType::kFloat64, kOp, "saved");
@@ -218,6 +218,13 @@ py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array save
   if (relu && vx.dtype != DType::kFloat32)
     throw DTypeError(cat("[", kOp, "] relu is for float32 alone, x has dtype ", name(vx.dtype)));
   const float* const mask = relu ? factors_view(*relu, s).as<float>() : nullptr;
+  View vp;
+  if (prior) {
+    if (vx.dtype != DType::kFloat32)
+      throw DTypeError(cat("[", kOp, "] prior is for float32 alone, x has dtype ", name(vx.dtype)));
+    vp = same_dtype(*prior, vx.dtype, "prior");
+    expect_shape(vp, s.x, "prior");
+  }
   const std::vector<double> w = channel_values(weight, s.c, vx.dtype, "weight", 1.0);
   std::vector<double> gw(static_cast<size_t>(s.c)), gb(static_cast<size_t>(s.c));
   py::object gx = py::none();
@@ -230,7 +237,7 @@ py::tuple backward(const NormShape& s, py::array x, py::array gy, py::array save
   {
     const py::gil_scoped_release release;
     batch_norm_backward(s, vx, vg, mean, mean + s.c, w.data(), mask, training, gw.data(), gb.data(),
-                        want_gx ? &vgx : nullptr);
+                        prior ? &vp : nullptr, want_gx ? &vgx : nullptr);
   }
   py::array out_w = new_array(vx.dtype, Dims{s.c}, false), out_b = new_array(vx.dtype, Dims{s.c}, false);
   const View view_w = writable(out_w), view_b = writable(out_b);
@@ -253,7 +260,7 @@ void bind_norm(py::module_& m) {
   m.def("batch_norm_forward", &forward, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a,
         "bias"_a, "training"_a, "momentum"_a, "eps"_a, "channels_last"_a);
   m.def("batch_norm_backward", &backward, "shape"_a, "x"_a, "gy"_a, "saved"_a, "weight"_a, "relu"_a,
-        "training"_a, "want_gx"_a, "channels_last"_a);
+        "training"_a, "want_gx"_a, "channels_last"_a, "prior"_a = py::none());
   m.def("batch_norm_factors", &factors, "shape"_a, "x"_a, "running_mean"_a, "running_var"_a, "weight"_a,
         "bias"_a, "training"_a, "momentum"_a, "eps"_a);
   m.def("batch_norm_map", &map, "shape"_a, "x"_a, "factors"_a, "residual"_a, "relu"_a);

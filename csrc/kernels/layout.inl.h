@@ -1,4 +1,4 @@
-// Transposition in squares of kLanes x kLanes that are turned within registers.
+// Transposition in squares of kLanes x kLanes that are turned within registers, and concatenation.
 
 // The square of `rows` x `columns` (at most kLanes each) whose corners src and dst are.
 template <bool kPart>
@@ -61,4 +61,20 @@ inline void transpose(const float* src, int64_t src_stride, float* dst, int64_t 
       }
 }
 
-constexpr LayoutKernels kLayout = {transpose};
+inline void join_rows(const JoinRows* g) {
+  float* out = g->out;
+  for (int64_t row = 0; row < g->rows; ++row)
+    for (int64_t k = 0; k < g->count; ++k) {
+      const int64_t n = g->lengths[k];
+      const float* const x = g->sources[k] + row * n;
+      int64_t i = 0;
+      if (g->streaming)
+        for (; i < n; i += kLanes) stream(out + i, load(x + i));
+      for (; i + kLanes <= n; i += kLanes) store(out + i, load(x + i));
+      if (i < n) store_n(out + i, load_n(x + i, static_cast<int>(n - i)), static_cast<int>(n - i));
+      out += n;
+    }
+  if (g->streaming) stream_end();
+}
+
+constexpr LayoutKernels kLayout = {transpose, join_rows};

@@ -27,8 +27,8 @@ struct ChannelSums {
   const ChannelMask* mask = nullptr;  // null: all of gy
 };
 
-// y = (x - center) * scale + offset, plus residual, and max(0, y) with relu. With gy, and without those two:
-// y = gy * gain + ((x - center) * scale + offset).
+// y = (x - center) * scale + offset, plus residual, and max(0, y) with relu. With gy, and without relu:
+// y = gy * gain + ((x - center) * scale + offset), plus residual.
 struct ChannelMap {
   const float* x;
   const float* gy;
@@ -41,6 +41,7 @@ struct ChannelMap {
   int streaming;  // y past the caches: every row of it is a whole number of aligned cache lines
   const ChannelMask* mask = nullptr;  // null: all of gy
   const float* residual = nullptr;
+  int64_t residual_pitch = 0;
   int relu = 0;
 };
 

@@ -97,14 +97,14 @@ inline void norm_map_vector(const ChannelMap* g, int64_t row, int64_t c, int n) 
     const int64_t at = (row + i) * g->pitch + c;
     const Vec x = norm_load<kTail>(g->x + at, n);
     Vec v = fma(sub(x, center), scale, offset);
-    if constexpr (kKind == NormKind::kValue) {
-      if (g->residual) v = add(v, norm_load<kTail>(g->residual + at, n));
-      if (g->relu) v = max(zero(), v);  // in this order a NaN stays a NaN
-    } else {
+    if constexpr (kKind != NormKind::kValue) {
       Vec gy = norm_load<kTail>(g->gy + at, n);
       if constexpr (kKind == NormKind::kMasked) gy = norm_masked<kTail>(g->mask, gy, x, c, n);
       v = fma(gy, gain, v);
     }
+    if (g->residual) v = add(v, norm_load<kTail>(g->residual + (row + i) * g->residual_pitch + c, n));
+    if constexpr (kKind == NormKind::kValue)
+      if (g->relu) v = max(zero(), v);  // in this order a NaN stays a NaN
     if constexpr (kTail) store_n(g->y + at, v, n);
     else if constexpr (kStore == NormStore::kStream) stream(g->y + at, v);
     else store(g->y + at, v);

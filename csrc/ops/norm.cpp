@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/checked.h"
 #include "core/parallel.h"
@@ -124,7 +125,45 @@ struct MapData {
   const float* gy = nullptr;
   const ChannelMask* mask = nullptr;
   const float* residual = nullptr;
+  int64_t residual_pitch = 0;
   bool relu = false;
+};
+
+// What is added to a result: in place where its rows are evenly spaced, such as a slice of the channels of
+// another tensor.
+class Added {
+ public:
+  explicit Added(const View* v) {
+    if (!v) return;
+    if (v->rank() >= 2 && v->strides[1] == 1 && (pitch_ = spacing(*v)) > 0) {
+      data_ = v->as<float>();
+      return;
+    }
+    dense_.emplace(*v, true);
+    data_ = dense_->as<float>();
+    pitch_ = v->shape[1];
+  }
+  void give(MapData& d) const {
+    d.residual = data_;
+    d.residual_pitch = pitch_;
+  }
+
+ private:
+  // The distance between the pixels of (n, c, spatial...), the same from each to the next; else 0.
+  static int64_t spacing(const View& v) {
+    int64_t pitch = 0, expected = 0;
+    for (int axis = v.rank() - 1; axis >= 0; --axis) {
+      if (axis == 1 || v.shape[axis] == 1) continue;
+      if (pitch == 0) pitch = expected = v.strides[axis];
+      if (v.strides[axis] != expected) return 0;
+      expected *= v.shape[axis];
+    }
+    return pitch == 0 ? v.shape[1] : pitch;
+  }
+
+  const float* data_ = nullptr;
+  int64_t pitch_ = 0;
+  std::optional<DenseInput> dense_;
 };
 
 void map_part(const NormShape& s, const Part& part, const MapData& d, const Factors& f, float* y,
@@ -137,7 +176,8 @@ void map_part(const NormShape& s, const Part& part, const MapData& d, const Fact
   args.x = here(d.x);
   args.gy = here(d.gy);
   args.mask = d.mask ? &mask : nullptr;
-  args.residual = here(d.residual);
+  args.residual = d.residual ? d.residual + part.row * d.residual_pitch + c : nullptr;
+  args.residual_pitch = d.residual_pitch;
   args.relu = d.relu;
   args.gain = f.gain.data() + c;
   args.center = f.center.data() + c;
@@ -291,10 +331,13 @@ void batch_norm_map(const NormShape& shape, const View& x, const float* factors,
     std::copy_n(factors, shape.c, v->begin());
     factors += shape.c;
   }
-  const DenseInput from(x, true), added(residual ? *residual : View{}, true);
+  const DenseInput from(x, true);
+  const Added added(residual);
   ChannelsLastOutput to(y);
-  map_rows(shape, {from.as<float>(), nullptr, nullptr, residual ? added.as<float>() : nullptr, relu}, f,
-           to.data());
+  MapData data{from.as<float>()};
+  data.relu = relu;
+  added.give(data);
+  map_rows(shape, data, f, to.data());
   to.finish();
 }
 
@@ -311,7 +354,7 @@ void batch_norm_apply(const NormShape& shape, const View& x, const double* mean,
 
 void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, const double* mean,
                          const double* invstd, const double* weight, const float* relu, bool training,
-                         double* gw, double* gb, const View* gx) {
+                         double* gw, double* gb, const View* prior, const View* gx) {
   if (x.dtype == DType::kFloat64) {
     ref::batch_norm_grad_affine(shape, x, gy, mean, invstd, gw, gb);
     if (gx) ref::batch_norm_grad_input(shape, x, gy, mean, invstd, weight, gw, gb, training, *gx);
@@ -325,12 +368,15 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
   ChannelMask relu_mask{};
   if (relu) relu_mask = {relu, relu + shape.c, relu + 2 * shape.c};
   const ChannelMask* const mask = relu ? &relu_mask : nullptr;
+  const Added added(prior);
+  MapData data{from_x, from_gy, mask};
+  added.give(data);
   if (cut_channels(shape) && gx && training) {
     ChannelsLastOutput to(*gx);
     each_channel_part(shape, [&](const Part& part) {
       const Sums sums = part_sums(shape, part, from_x, from_gy, f.center.data() + part.channel, mask);
       gradient.factors(sums, shape.rows, part.channel, part.channels, f);
-      map_part(shape, part, {from_x, from_gy, mask}, f, to.data(), false);
+      map_part(shape, part, data, f, to.data(), false);
     });
     return to.finish();
   }
@@ -338,11 +384,13 @@ void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, 
   if (!gx) return;
   ChannelsLastOutput to(*gx);
   if (training) {
-    map_rows(shape, {from_x, from_gy, mask}, f, to.data());
+    map_rows(shape, data, f, to.data());
   } else {
     Factors plain(shape.c);  // gx = gy * gain: x, which may hold infinities, has no part in it
     plain.scale = f.gain;
-    map_rows(shape, {from_gy}, plain, to.data());
+    MapData slope{from_gy};
+    added.give(slope);
+    map_rows(shape, slope, plain, to.data());
   }
   to.finish();
 }

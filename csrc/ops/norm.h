@@ -48,11 +48,12 @@ void batch_norm_map(const NormShape& shape, const View& x, const float* factors,
 
 // gb = sum gy, gw = sum gy * xhat, and unless null
 // gx = weight * invstd * (gy - gb / rows - xhat * gw / rows) when training, weight * invstd * gy else,
-// with xhat = (x - mean) * invstd. Two passes over x and gy. `relu`: null, or the factors of the forward pass
-// whose result went through ReLU; gy is then the gradient of ReLU's output (float32).
+// with xhat = (x - mean) * invstd; to gx is added `prior` (float32), unless null. Two passes over x and gy.
+// `relu`: null, or the factors of the forward pass whose result went through ReLU; gy is then the gradient of
+// ReLU's output (float32).
 void batch_norm_backward(const NormShape& shape, const View& x, const View& gy, const double* mean,
                          const double* invstd, const double* weight, const float* relu, bool training,
-                         double* gw, double* gb, const View* gx);
+                         double* gw, double* gb, const View* prior, const View* gx);
 
 template <class Sum>
 void ChannelMoments::merge(int64_t channels, int64_t count, const float* shift, const Sum* sum,

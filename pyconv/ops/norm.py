@@ -21,7 +21,7 @@ class BatchNorm(Op):
 
     name = "batch_norm"
     effects = ("running_stats",)
-    takes_masked = True
+    takes_masked = takes_prior = True
 
     @staticmethod
     def infer(shapes: Sequence[Shape | None], *, training: bool, momentum: float, eps: float) -> Record:
@@ -39,7 +39,7 @@ class BatchNorm(Op):
         return y
 
     @staticmethod
-    def backward(ctx: Context, gy: Any) -> tuple[Array | None, ...]:
+    def backward(ctx: Context, gy: Any, prior: Array | None = None) -> tuple[Array | None, ...]:
         """gb = Σ gy, gw = Σ gy·xhat, gx = weight/std · (gy − mean(gy) − xhat·mean(gy·xhat)): two passes.
 
         A gradient that ReLU has left to mask is masked in both, by the sign that x and the factors give again.
@@ -50,7 +50,7 @@ class BatchNorm(Op):
         if isinstance(gy, Masked) and training:
             gy, relu = gy.gy, factors
         gx, gw, gb = core.batch_norm_backward(ctx.record.core, x, whole(gy), saved, weight, relu, training, ctx.needs[0],
-                                              True)
+                                              True, prior)
         return gx, gw if ctx.needs[1] else None, gb if ctx.needs[2] else None, None, None
 
 

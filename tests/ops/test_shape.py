@@ -457,3 +457,29 @@ def test_a_tensor_without_axes_has_an_axis_0():
     assert x.squeeze(0).shape == x.transpose(0, -1).shape == ()
     assert pc.index_select(x, 0, pc.tensor([0])).item() == 2
     assert pc.masked_select(x, x > 0).tolist() == [2]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+@pytest.mark.parametrize("sizes", [(1, 2), (3, 16, 17), (16, 32), (0, 5)])
+@pytest.mark.usefixtures("isa")
+def test_concatenation_in_one_order(channels_last, axis, sizes):
+    parts = []
+    for i, n in enumerate(sizes):
+        shape = [5, 6, 7, 9]
+        shape[axis] = n
+        parts.append(core.copy(np.random.default_rng(i).standard_normal(shape).astype(np.float32), channels_last))
+    got = core.concat(parts, axis, channels_last)
+    np.testing.assert_array_equal(got, np.concatenate(parts, axis))
+    parts[0] = core.copy(parts[0], not channels_last)
+    np.testing.assert_array_equal(core.concat(parts, axis, channels_last), got)
+
+
+@pytest.mark.parametrize("channels", [(32, 32), (48, 16), (40, 24)])
+@pytest.mark.usefixtures("isa")
+def test_large_concatenation(channels):
+    """From 8 MiB on past the caches, where all parts are whole cache lines."""
+    parts = [core.copy(np.random.default_rng(c).standard_normal((2, c, 129, 129)).astype(np.float32), True) for c in channels]
+    got = core.concat(parts, 1, True)
+    assert got.nbytes >= 8 << 20
+    np.testing.assert_array_equal(got, np.concatenate(parts, 1))
