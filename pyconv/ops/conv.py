@@ -29,6 +29,13 @@ def in_order(ctx: Context, y: Any, unbatched: bool) -> Any:
     return y if ctx.channels_last and not (unbatched and y.ndim == 4) else core.copy(y, ctx.channels_last)
 
 
+def in_one_piece(gy: Any, needs: Sequence[bool]) -> Any:
+    """A gradient that several passes read, such as a slice of a concatenation's: brought into their order once."""
+    if gy.ndim not in (4, 5) or sum(needs) < 2 or gy.transpose(0, *range(2, gy.ndim), 1).flags.c_contiguous:
+        return gy
+    return core.copy(gy, True)
+
+
 def waiting(make: Callable[..., Any], gy: Any, unbatched: bool) -> Any:
     """The input gradient ``make(residual, mask)``: for the tape to add to and to mask, where the kernels can."""
     if unbatched:
@@ -71,6 +78,7 @@ class Conv(Op):
             unbatched = True
         else:
             unbatched = False
+        gy = in_one_piece(gy, ctx.needs)
         want_x, want_w, want_b = ctx.needs
         gx = waiting(functools.partial(core.conv_grad_input, shape, gy, weight), gy, unbatched) if want_x else None
         gw = core.conv_grad_weight(shape, gy, x) if want_w else None

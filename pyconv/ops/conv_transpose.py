@@ -8,7 +8,7 @@ from typing import Any
 from pyconv._backend import core
 from pyconv.errors import ShapeError
 from pyconv.ops.arguments import whole
-from pyconv.ops.conv import Size, check_operands, in_order, per_axis, waiting
+from pyconv.ops.conv import Size, check_operands, in_one_piece, in_order, per_axis, waiting
 from pyconv.ops.out import takes_out_in_order
 from pyconv.tensor import Context, Op, Record, Shape, apply
 
@@ -55,7 +55,9 @@ class ConvTranspose(Op):
         unbatched = x.ndim == weight.ndim - 1
         if unbatched:
             x, gy = x[None], gy[None]
+        gy = in_one_piece(gy, ctx.needs)
         want_x, want_w, want_b = ctx.needs
+
         def gradient(residual: Any = None, mask: Any = None) -> Any:
             return core.conv_forward("conv_transpose", shape, gy, weight, None, residual, False, mask)
 
