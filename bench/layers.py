@@ -96,4 +96,13 @@ _TILED = {
     "unet.1": (32, 256, 32), "unet.2": (64, 128, 64), "unet.3": (128, 64, 128), "unet.4": (256, 32, 256),
     "unet.up": (64, 256, 32), "vdsr": (64, 128, 64),
 }
+#: Depthwise filters of MobileNet, EfficientNet and ConvNeXt: channels, size, filter, stride.
+_DEPTHWISE = {
+    "mobilenet.16": (16, 112, 3, 1), "mobilenet.24_s2": (24, 112, 3, 2), "mobilenet.32": (32, 112, 3, 1),
+    "mobilenet.96_s2": (96, 112, 3, 2), "mobilenet.512": (512, 14, 3, 1), "mobilenet.960": (960, 7, 3, 1),
+    "efficientnet.240_s2": (240, 28, 3, 2), "efficientnet.672": (672, 14, 5, 1), "efficientnet.672_s2": (672, 14, 5, 2),
+    "convnext.384": (384, 14, 7, 1),
+}
+LAYERS += [Layer(f"{name}@{n}", n, c, size, c, f, stride=s, groups=c)
+           for name, (c, size, f, s) in _DEPTHWISE.items() for n in (1, 8)]
 LAYERS += [Layer(f"{name}@{n}", n, c, size, k, 3) for name, (c, size, k) in _TILED.items() for n in (1, 8)]

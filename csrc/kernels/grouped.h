@@ -9,14 +9,17 @@
 
 namespace pyconv {
 
-// One row of outputs: out[o][k] = sum over rows r, taps t, channels i of the group of
-//   rows[r][low + o * src_step + t * tap_step][channel i of k's group] * filters[r][t][i][k]
+enum { kGroupedOutRows = 2 };
+
+// One or two rows of outputs: out[r][o][k] = sum over source rows s, taps t, channels i of the group of
+//   rows[s][low + o * src_step + t * tap_step][channel i of k's group] * filters[s][r][t][i][k]
 // where columns outside the row count as zero; then + bias + residual, 0 where mask <= 0, max(., 0) if relu,
 // and the sums of
 // (out - shift) and (out - shift)^2 per channel. Null leaves a step out.
 struct GroupedRow {
   const float* const* rows;     // at column 0 and the first channel of the call
-  const float* const* filters;  // per row: [tap][i][lane] of the first block
+  const float* const* filters;  // [source row][kGroupedOutRows]: [tap][i][lane] of the first block; null:
+                                // the row of outputs does not see this one
   int64_t row_count;
   int64_t taps, tap_step;      // per row; from one to the next, in columns
   int64_t low, src_step;       // source column of output 0, tap 0; from one output to the next
@@ -26,7 +29,8 @@ struct GroupedRow {
   const int32_t* lanes;  // [depth][lane]: where in the source vector channel i of the lane's group stands;
                          // null: every lane reads its own (depth 1)
   float* out;
-  int64_t out_pixel, outputs;
+  int64_t out_row, out_pixel;  // floats from one to the next
+  int64_t out_rows, outputs;   // 1 ... kGroupedOutRows; per row
   int64_t blocks;
   int src_width, out_width;  // channels of a block
   int src_last, out_last;    // of the last one

@@ -1,6 +1,7 @@
 // Convolution of few channels per group: a vector holds the output channels of one or several groups, and P
 // outputs of a row live in registers. Per tap and channel i of the group one vector of the filter is loaded,
 // and one of the source in which every lane is channel i of its own group: nothing is multiplied by zeros.
+// The usual numbers of taps have loops of their own: see grouped_fixed.inl.h.
 //
 // Three neighbouring taps of a row share the source vectors: P + 2 of them for 3 P multiply-adds. Where
 // permutations have an execution port to themselves (Zen 4) they then cost nothing; where they share one with
@@ -19,6 +20,7 @@ struct GroupedTile {
   int64_t output, block;
   int64_t column, offset;  // of output 0, tap 0: column, and floats from the start of a source row
   int outputs, src_width, out_width;
+  int out_row;  // of the call: the first of the tile
 };
 
 template <int kMode, int kSource>
@@ -62,10 +64,11 @@ inline void grouped_taps(const GroupedTile& t, const float* src, const float* w,
 
 // The epilogue; many short loops, since the compiler unrolls only those and keeps acc in registers.
 template <int P, int kMode>
-inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
+__attribute__((always_inline)) inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
   const GroupedRow* g = t.row;
   const int n = kMode == kWhole ? kLanes : t.out_width, count = kMode == kEdge ? t.outputs : P;
-  const int64_t channel = t.block * g->out_width, at = t.output * g->out_pixel + channel, hop = g->out_pixel;
+  const int64_t channel = t.block * g->out_width, hop = g->out_pixel;
+  const int64_t at = t.out_row * g->out_row + t.output * hop + channel;
   if (g->bias) {
     const Vec bias = load_n(g->bias + channel, n);
 #pragma GCC unroll 32
@@ -83,10 +86,11 @@ inline void grouped_finish(const GroupedTile& t, Vec (&acc)[P]) {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) acc[p] = max(zero(), acc[p]);  // in this order a NaN stays a NaN
   float* out = g->out + at;
+  const bool streaming = g->streaming;
 #pragma GCC unroll 32
   for (int p = 0; p < P; ++p) {
     if constexpr (kMode == kWhole) {
-      if (g->streaming) stream(out + p * hop, acc[p]);
+      if (streaming) stream(out + p * hop, acc[p]);
       else store(out + p * hop, acc[p]);
     } else if (p < count) store_n(out + p * hop, acc[p], n);
   }
@@ -117,7 +121,9 @@ inline void grouped_tile(GroupedTile t, int64_t begin, int64_t end) {
     for (int p = 0; p < P; ++p) acc[p] = zero();
     for (int64_t r = 0; r < g->row_count; ++r) {
       const float* src = g->rows[r];
-      const float* w = g->filters[r] + t.block * g->filter_block;
+      const float* w = g->filters[r * kGroupedOutRows + t.out_row];
+      if (!w) continue;
+      w += t.block * g->filter_block;
       int64_t tap = 0;
       if constexpr (kStep > 0) {
         for (; tap + 3 <= g->taps; tap += 3, w += 3 * tap_floats)
@@ -139,12 +145,22 @@ inline void grouped_tile(GroupedTile t, int64_t begin, int64_t end) {
   }
 }
 
-template <int P, int kStep, int kSource>
-inline void grouped_outputs(const GroupedRow* g, int64_t output, int outputs) {
+#include "kernels/grouped_fixed.inl.h"
+
+// K: see grouped_fixed.inl.h; 0: the number of taps is not known here, and kStep says how many of them
+// outputs are apart (0: any distance).
+template <int K, int kStep, int P, int kMode, int kSource>
+inline void grouped_tile_of(const GroupedTile& t, int64_t begin, int64_t end) {
+  if constexpr (K > 0) grouped_fixed_tile<K, P, kStep, kMode, kSource>(t, begin, end);
+  else grouped_tile<P, kStep, kMode, kSource>(t, begin, end);
+}
+
+template <int K, int kStep, int P, int kSource>
+inline void grouped_outputs(const GroupedRow* g, int out_row, int64_t output, int outputs) {
   const int64_t first = g->low + output * g->src_step;
   const int64_t last = first + (P - 1) * g->src_step + (g->taps - 1) * g->tap_step;
   const bool whole = outputs == P && first >= 0 && last < g->columns && g->row_count > 0;
-  GroupedTile t = {g, output, 0, first, first * g->src_pixel, outputs, g->src_width, g->out_width};
+  GroupedTile t = {g, output, 0, first, first * g->src_pixel, outputs, g->src_width, g->out_width, out_row};
   // Blocks with the same number of channels.
   const int64_t equal = g->out_last == g->out_width ? g->blocks : g->blocks - 1;
   for (int64_t begin = 0; begin < g->blocks;) {
@@ -153,37 +169,56 @@ inline void grouped_outputs(const GroupedRow* g, int64_t output, int outputs) {
       t.src_width = g->src_last;
       t.out_width = g->out_last;
     }
-    if (P < 7 || !whole) grouped_tile<P, kStep, kEdge, kSource>(t, begin, end);
+    if (P < 7 || !whole) grouped_tile_of<K, kStep, P, kEdge, kSource>(t, begin, end);
     else if ((kSource != kShared && t.src_width < kLanes) || t.out_width < kLanes)
-      grouped_tile<P, kStep, kTail, kSource>(t, begin, end);
-    else grouped_tile<P, kStep, kWhole, kSource>(t, begin, end);
+      grouped_tile_of<K, kStep, P, kTail, kSource>(t, begin, end);
+    else grouped_tile_of<K, kStep, P, kWhole, kSource>(t, begin, end);
     begin = end;
   }
 }
 
 // Tiles of 7 or 8 outputs: they fill rows of 7, 14, 28, 56, and of any length from 42 on. Where there are
 // registers for it 14 of one group: twice as many sums in flight as it takes to hide a multiply-add.
-template <int kStep, int kSource>
+template <int K, int kStep, int kSource>
 inline void grouped_steps(const GroupedRow* g) {
-  for (int64_t output = 0; output < g->outputs;) {
-    const int64_t left = g->outputs - output, tiles = (left + 7) / 8;
-    int n = left <= 4 ? 4 : left <= 7 * tiles ? 7 : 8;
-    if (kSource == kShared && kLanes == 16 && left >= 14) n = 14;
-    const int outputs = static_cast<int>(left < n ? left : n);
-    if (n == 4) grouped_outputs<4, kStep, kSource>(g, output, outputs);
-    else if (n == 7) grouped_outputs<7, kStep, kSource>(g, output, outputs);
-    else if (n == 8) grouped_outputs<8, kStep, kSource>(g, output, outputs);
-    else if constexpr (kSource == kShared && kLanes == 16)
-      grouped_outputs<14, kStep, kSource>(g, output, outputs);
-    output += outputs;
-  }
+  for (int out_row = 0; out_row < g->out_rows; out_row += K > 0 ? kGroupedTileRows : 1)
+    for (int64_t output = 0; output < g->outputs;) {
+      const int64_t left = g->outputs - output;
+      const int64_t tiles = K > 0 && kStep == 2 ? left : (left + 7) / 8;  // those hold twice the source
+      int n = left <= 4 ? 4 : left <= 7 * tiles ? 7 : 8;
+      if (kSource == kShared && kLanes == 16 && left >= 14) n = 14;
+      const int outputs = static_cast<int>(left < n ? left : n);
+      if (n == 4) grouped_outputs<K, kStep, 4, kSource>(g, out_row, output, outputs);
+      else if (n == 7) grouped_outputs<K, kStep, 7, kSource>(g, out_row, output, outputs);
+      else if (n == 8) grouped_outputs<K, kStep, 8, kSource>(g, out_row, output, outputs);
+      else if constexpr (kSource == kShared && kLanes == 16)
+        grouped_outputs<K, kStep, 14, kSource>(g, out_row, output, outputs);
+      output += outputs;
+    }
 }
 
 template <int kSource>
 inline void grouped_any(const GroupedRow* g) {
-  if (g->src_step == g->tap_step) grouped_steps<1, kSource>(g);
-  else if (kSource != kOwn && g->src_step == 2 * g->tap_step) grouped_steps<2, kSource>(g);
-  else grouped_steps<0, kSource>(g);
+  if (g->src_step == g->tap_step) {
+    if constexpr (kSource != kShared) {
+      if (g->taps == 3) return grouped_steps<3, 1, kSource>(g);
+    }
+    if constexpr (kSource == kOwn) {
+      if (g->taps == 1) return grouped_steps<1, 1, kSource>(g);
+      if (g->taps == 2) return grouped_steps<2, 1, kSource>(g);
+      if (g->taps == 5) return grouped_steps<5, 1, kSource>(g);
+      if (g->taps == 7) return grouped_steps<7, 1, kSource>(g);
+    }
+    return grouped_steps<0, 1, kSource>(g);
+  }
+  if (g->src_step == 2 * g->tap_step) {
+    if constexpr (kSource != kOwn) return grouped_steps<0, 2, kSource>(g);
+    if constexpr (kGroupedTileRows > 1) {
+      if (g->taps == 3) return grouped_steps<3, 2, kSource>(g);
+      if (g->taps == 5) return grouped_steps<5, 2, kSource>(g);
+    }
+  }
+  grouped_steps<0, 0, kSource>(g);
 }
 
 void grouped_row(const GroupedRow* g) {

@@ -1,4 +1,4 @@
-// Forward and input gradient of depthwise and small-group convolution: a row of outputs per kernel call,
+// Forward and input gradient of depthwise and small-group convolution: two rows of outputs per kernel call,
 // straight from the source rows. Taps outside the source are left out (z, y) or read as zero (x): nothing is
 // copied.
 #include "ops/conv/grouped.h"
@@ -55,25 +55,36 @@ class PackedLanes {
   FilterForm form_;
 };
 
-// The source rows under one row of outputs, and their taps.
+// The source rows under one or two rows of outputs, in the order of their taps, and for each what of the
+// filter each row of outputs multiplies it by.
 struct TapRows {
   std::vector<const float*> rows, filters;
 
   // `row(r)` is the source of row r, counted over (n, z, y).
   template <class Row>
-  void find(const RowProblem& p, int64_t n, int64_t z, int64_t y, const float* filter, int64_t filter_floats,
-            Row&& row) {
+  void find(const RowProblem& p, int64_t n, int64_t z, int64_t y, int64_t out_rows, const float* filter,
+            int64_t filter_floats, Row&& row) {
     const RowAxis &az = p.axis[0], &ay = p.axis[1];
     rows.clear();
     filters.clear();
     for (int64_t tz = 0; tz < az.taps; ++tz) {
       const int64_t iz = az.low(z) + tz * az.tap_step;
       if (iz < 0 || iz >= az.src_size) continue;
-      for (int64_t ty = 0; ty < ay.taps; ++ty) {
-        const int64_t iy = ay.low(y) + ty * ay.tap_step;
+      int64_t next[kGroupedOutRows] = {};  // taps
+      for (;;) {
+        const auto at = [&](int64_t r) { return ay.low(y + r) + next[r] * ay.tap_step; };
+        int64_t first = out_rows;  // the row of outputs whose next tap is the uppermost
+        for (int64_t r = 0; r < out_rows; ++r)
+          if (next[r] < ay.taps && (first == out_rows || at(r) < at(first))) first = r;
+        if (first == out_rows) break;
+        const int64_t iy = at(first);
+        const float* under[kGroupedOutRows] = {};
+        for (int64_t r = 0; r < out_rows; ++r)
+          if (next[r] < ay.taps && at(r) == iy)
+            under[r] = filter + (tz * ay.taps + next[r]++) * filter_floats;
         if (iy < 0 || iy >= ay.src_size) continue;
         rows.push_back(row((n * az.src_size + iz) * ay.src_size + iy));
-        filters.push_back(filter + (tz * ay.taps + ty) * filter_floats);
+        filters.insert(filters.end(), under, under + kGroupedOutRows);
       }
     }
   }
@@ -148,6 +159,7 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
     g.depth = p.src_channels;
     g.lanes = depthwise ? nullptr : index.data();
     g.one_group = !depthwise && lanes.groups_per_block == 1;
+    g.out_row = y.out_step * x.out_size * channels;
     g.out_pixel = x.out_step * split * channels;
     g.src_width = static_cast<int>(copied ? lanes.lanes : lanes.src_width);
     g.out_width = static_cast<int>(lanes.out_width);
@@ -165,14 +177,19 @@ void grouped(const RowProblem& p, const ConvPlan& plan, const FilterStrides& fil
         g.sum = sums.sum(at) + channel;
         g.sum_squares = sums.sum_squares(at) + channel;
       }
-      for (int64_t row = row0; row < row1; ++row) {
-        if ((row - row0) % kPolledRows == 0) poll_interrupt();
+      strip.clear();
+      for (int64_t row = row0, polled = row0; row < row1; row += g.out_rows) {
+        if (row >= polled) {
+          poll_interrupt();
+          polled = row + kPolledRows;
+        }
         const int64_t yy = row % y.count, zz = row / y.count % z.count, n = row / y.count / z.count;
-        if (copied && (row - row0) % plan.copied_rows == 0) strip.clear();
-        taps.find(p, n, zz, yy, packed.block(block), x.taps * p.src_channels * lanes.lanes, [&](int64_t r) {
-          const float* from = src + r * x.src_size * src_pixel + block * lanes.src_width;
-          return copied ? strip.row(from, src_pixel, src_last, x.src_size, x.low(x0)) : from;
-        });
+        g.out_rows = std::min<int64_t>({kGroupedOutRows, row1 - row, y.count - yy});
+        taps.find(p, n, zz, yy, g.out_rows, packed.block(block), x.taps * p.src_channels * lanes.lanes,
+                  [&](int64_t r) {
+                    const float* from = src + r * x.src_size * src_pixel + block * lanes.src_width;
+                    return copied ? strip.row(from, src_pixel, src_last, x.src_size, x.low(x0)) : from;
+                  });
         g.rows = taps.rows.data();
         g.filters = taps.filters.data();
         g.row_count = static_cast<int64_t>(taps.rows.size());

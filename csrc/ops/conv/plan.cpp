@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/algorithm.h"
+#include "kernels/grouped.h"
 #include "kernels/select.h"
 #include "ops/conv/fold.h"
 #include "ops/conv/grouped.h"
@@ -70,6 +71,7 @@ ConvPlan plan_lanes(const RowProblem& p) {
   const int64_t rows = std::max<int64_t>(p.rows(), 1);
   plan.rows_per_block = std::clamp<int64_t>(std::min(kLanesWork / row_work, rows / kTasks), 1,
                                             std::max<int64_t>(1, kSumPixels / plan.x_tile));
+  if (p.axis[1].count > 1) plan.rows_per_block += plan.rows_per_block % kGroupedOutRows;
   if (plan.copied_rows > 0) {
     const int64_t height = std::max<int64_t>(p.axis[1].count, 1);
     plan.copied_rows = plan.rows_per_block = ceil_div(height, ceil_div(height, plan.copied_rows));
