@@ -15,7 +15,8 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_avx2;
-const KernelTable kTable_avx2 = {
-    "avx2", kLanes,     kGemm, kGrouped, kElementwise, kActivation, kPointwiseLoss, kReduce,   kLayout, kPool,
-    kNorm,  kLayerNorm, kLrn,  kSoftmax, kRandom,      kOptim,      kWinograd,      kResample, kBoxes};
+const KernelTable kTable_avx2 = {"avx2",      kLanes,         kGemm,        kGrouped,  kElementwise,
+                                 kActivation, kPointwiseLoss, kReduce,      kLayout,   kPool,
+                                 kNorm,       kLayerNorm,     kLrn,         kSoftmax,  kRandom,
+                                 kOptim,      kWinograd,      kWinogradFew, kResample, kBoxes};
 }  // namespace pyconv

@@ -15,8 +15,8 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_avx512;
-const KernelTable kTable_avx512 = {"avx512",    kLanes,         kGemm,     kGrouped, kElementwise,
-                                   kActivation, kPointwiseLoss, kReduce,   kLayout,  kPool,
-                                   kNorm,       kLayerNorm,     kLrn,      kSoftmax, kRandom,
-                                   kOptim,      kWinograd,      kResample, kBoxes};
+const KernelTable kTable_avx512 = {"avx512",    kLanes,         kGemm,        kGrouped,  kElementwise,
+                                   kActivation, kPointwiseLoss, kReduce,      kLayout,   kPool,
+                                   kNorm,       kLayerNorm,     kLrn,         kSoftmax,  kRandom,
+                                   kOptim,      kWinograd,      kWinogradFew, kResample, kBoxes};
 }  // namespace pyconv

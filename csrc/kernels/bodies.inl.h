@@ -10,6 +10,7 @@
 #include "kernels/winograd_tiles.inl.h"
 #include "kernels/winograd_product.inl.h"
 #include "kernels/winograd_filter.inl.h"
+#include "kernels/winograd_few.inl.h"
 #include "kernels/trig.inl.h"
 #include "kernels/elementwise.inl.h"
 #include "kernels/activation.inl.h"

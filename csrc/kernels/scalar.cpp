@@ -14,8 +14,8 @@ namespace {
 }  // namespace
 
 extern const KernelTable kTable_scalar;
-const KernelTable kTable_scalar = {"scalar",    kLanes,         kGemm,     kGrouped, kElementwise,
-                                   kActivation, kPointwiseLoss, kReduce,   kLayout,  kPool,
-                                   kNorm,       kLayerNorm,     kLrn,      kSoftmax, kRandom,
-                                   kOptim,      kWinograd,      kResample, kBoxes};
+const KernelTable kTable_scalar = {"scalar",    kLanes,         kGemm,        kGrouped,  kElementwise,
+                                   kActivation, kPointwiseLoss, kReduce,      kLayout,   kPool,
+                                   kNorm,       kLayerNorm,     kLrn,         kSoftmax,  kRandom,
+                                   kOptim,      kWinograd,      kWinogradFew, kResample, kBoxes};
 }  // namespace pyconv

@@ -18,6 +18,7 @@
 #include "kernels/resample.h"
 #include "kernels/softmax.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_few.h"
 
 namespace pyconv {
 
@@ -39,6 +40,7 @@ struct KernelTable {
   RandomKernels random;
   OptimKernels optim;
   WinogradKernels winograd;
+  WinogradFewKernels winograd_few;
   ResampleKernels resample;
   BoxKernels boxes;
 };

@@ -107,9 +107,10 @@ def test_the_points_give_a_correlation(m):
 @pytest.mark.parametrize("channels", [32, 64, 256])
 @pytest.mark.parametrize("r", [2, 3, 4, 5])
 def test_rounding_error_is_that_of_the_analysis(isa, r, channels):
-    case = Case((2, channels, 14, 15), (33, channels, r, r), np.random.default_rng(r))
+    case = Case((2, channels, 14, 15), (min(33, channels), channels, r, r), np.random.default_rng(r))
     for what in PASSES:
-        assert case.algorithm(what).startswith("winograd")
+        few = channels == 32 and (what != "grad_weight" or isa == "avx512")
+        assert case.algorithm(what) == ("winograd_few" if few else "winograd")
         want = case.run(what, np.float64)
         error, size = case.run(what) - want, float(np.sqrt((want**2).mean()))
         assert np.sqrt((error**2).mean()) <= case.limit(what) * size
@@ -151,10 +152,12 @@ def test_random_shapes_match_the_reference(isa, request):
 
 @pytest.mark.parametrize("case", [
     ((2, 17, 23, 19), (70, 17, 3, 3)), ((1, 32, 9, 9), (130, 32, 5, 5)), ((3, 48, 40), (33, 48, 3)),
-    ((1, 48, 4, 9, 10), (40, 48, 3, 3, 3)), ((2, 300, 7, 7), (290, 300, 3, 3)),
+    ((1, 48, 4, 9, 10), (40, 48, 3, 3, 3)), ((2, 300, 7, 7), (290, 300, 3, 3)), ((20, 16, 17, 19), (16, 16, 3, 3)),
+    ((9, 24, 23, 21), (30, 24, 2, 2)), ((4, 96, 14, 14), (96, 16, 3, 3), 6), ((5, 64, 13, 13), (64, 32, 3, 3), 2),
 ], ids=str)
 def test_bits_do_not_depend_on_the_number_of_threads(isa, keep_threads, case):
-    c = Case(*case, np.random.default_rng(0))
+    x, w, *groups = case
+    c = Case(x, w, np.random.default_rng(0), groups=groups[0] if groups else 1)
     for what in PASSES:
         results = []
         for n in (1, 2, 3, 4, 7):
@@ -215,7 +218,7 @@ def test_what_is_not_finite_spoils_its_tiles_and_no_others(isa, keep_algorithm, 
     x[0, 5, 2, 8] = value
     w = np.ones((32, 32, 3, 3), np.float32)
     shape = core.conv_shape("conv", x.shape, w.shape, (1, 1), (1,) * 4, (1, 1), 1)
-    assert shape.plan()["algorithm"] == "winograd"
+    assert shape.plan()["algorithm"] == "winograd_few"
     spoilt = ~np.isfinite(core.conv_forward("conv", shape, x, w))
     assert spoilt[0, :, 1:4, 7:10].all()
     tiles = np.zeros((16, 16), bool)
@@ -230,7 +233,7 @@ def test_the_direct_way(keep_algorithm):
     case = Case((1, 32, 12, 12), (32, 32, 3, 3), np.random.default_rng(0))
     runtime.use_algorithm("auto")
     fast = [case.run(p) for p in PASSES]
-    assert {case.algorithm(p) for p in PASSES} == {"winograd"}
+    assert {case.algorithm(p) for p in PASSES} <= {"winograd", "winograd_few"}
     assert "F(4x4, 3x3): 36 products per tile instead of 144" in case.shape.plan("forward")["why"]
     assert "F(3x3, 4x4)" in case.shape.plan("grad_weight")["why"]
     runtime.use_algorithm("direct")

@@ -41,6 +41,8 @@ void run(const ConvShape& s, const RowProblem& p, const ConvPlan& plan, bool tra
   }
   const FilterStrides filter = filter_strides(s, transposed, kept);
   if (in_lanes(plan)) grouped(p, plan, filter, src, w, epilogue, out);
+  else if (plan.algorithm == ConvAlgorithm::kWinogradFew)
+    winograd_few(p, plan, filter, src, w, epilogue, out);
   else if (in_tiles(plan)) winograd(p, plan, filter, src, w, epilogue, out);
   else row_gemm(p, plan, filter, src, w, epilogue, out);
 }

@@ -99,6 +99,7 @@ void conv_grad_weight(const ConvShape& s, const float* gy, const float* x, float
     winograd_grad_weight(p, plan, x, gy, filter.data());
     return filter.unfold(gw);
   }
+  if (plan.algorithm == ConvAlgorithm::kWinogradFew) return winograd_few_grad_weight(p, plan, x, gy, gw);
   if (in_tiles(plan)) return winograd_grad_weight(p, plan, x, gy, gw);
   row_gemm_grad_weight(p, plan, gy, x, gw);
 }

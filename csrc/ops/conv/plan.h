@@ -16,8 +16,17 @@ enum class Pass { kForward, kGradInput, kGradWeight };
 // decides about blocks, not about the algorithm: both have the same bits.
 enum class PlanMode { kTrain, kCached };
 // kProduct: one matrix product over all pixels. kWinogradPanels: for filters so large that they are
-// transformed piece by piece, where they are used.
-enum class ConvAlgorithm { kRowGemm, kProduct, kDepthwise, kGrouped, kWinograd, kWinogradPanels, kReference };
+// transformed piece by piece, where they are used. kWinogradFew: few channels, in the first-level cache.
+enum class ConvAlgorithm {
+  kRowGemm,
+  kProduct,
+  kDepthwise,
+  kGrouped,
+  kWinograd,
+  kWinogradPanels,
+  kWinogradFew,
+  kReference
+};
 
 struct ConvPlan {
   ConvAlgorithm algorithm = ConvAlgorithm::kRowGemm;

@@ -12,8 +12,14 @@ namespace pyconv {
 void winograd(const RowProblem& problem, const ConvPlan& plan, const FilterStrides& filter, const float* src,
               const float* weight, const ConvEpilogue& epilogue, float* out);
 
+// The same of few channels per group: plan.algorithm kWinogradFew.
+void winograd_few(const RowProblem& problem, const ConvPlan& plan, const FilterStrides& filter,
+                  const float* src, const float* weight, const ConvEpilogue& epilogue, float* out);
+
 // gw (k, c/groups, filter...) of the forward problem.
 void winograd_grad_weight(const RowProblem& problem, const ConvPlan& plan, const float* src, const float* gy,
                           float* gw);
+void winograd_few_grad_weight(const RowProblem& problem, const ConvPlan& plan, const float* src,
+                              const float* gy, float* gw);
 
 }  // namespace pyconv

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "kernels/select.h"
+#include "kernels/winograd_few.h"
 #include "ops/conv/planes.h"
 
 namespace pyconv {
@@ -23,7 +25,7 @@ constexpr int64_t kFilterBytes = 12 << 20;
 // So is one that leaves the second-level cache when there are few tiles to pass by: 256 x 256 channels on 14
 // x 14 pixels, batch 8, where the third level is slow (Xeon, two threads): from 400 to 520 GFLOP/s, batch 1
 // from 160 to 270. With thousands of tiles it is a loss, 590 to 480.
-constexpr int64_t kFewTilesFilterBytes = 2 << 20, kFewTiles = 256;
+constexpr int64_t kFewTilesFilterBytes = 2 << 20, kManyTiles = 256;
 constexpr int64_t kPanelTiles = 128;
 // Weight gradient: a block's transformed tiles, in floats, and at least so many tiles that loading and
 // storing the sums costs little.
@@ -31,6 +33,9 @@ constexpr int64_t kSumsFloats = 320 << 10, kMinSumsTiles = 48;
 // It is split into chunks of at least this many tiles whose sums are all kept, up to so many floats.
 constexpr int64_t kChunkTiles = 96, kKeptFloats = 5 << 20;
 constexpr int64_t kMostPartChannels = 192, kMostPartColumns = 128;
+// Few channels: groups that take turns, so that whole neighbourhoods of memory are read, and tiles of a task.
+constexpr int64_t kFewGroups = 4, kFewChunk = 64;
+constexpr const char* kFewWhy = ", few channels in the first-level cache";
 constexpr int64_t kTasks = 16;  // for the threads to share
 
 // Vector operations per vector of a plane's values, a term of the product of two planes counting 1: the way
@@ -131,7 +136,7 @@ ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
   plan.why = describe(p, grid, plan.tile, p.axis[2].taps, direct_cost(p) / winograd_cost(p));
   // A filter that is kept is transformed once: 256 x 256 channels on 14 x 14 pixels, 0.73 -> 0.55 ms.
   if (mode == PlanMode::kTrain &&
-      filter.floats() * 4 > (grid.tiles() <= kFewTiles ? kFewTilesFilterBytes : kFilterBytes)) {
+      filter.floats() * 4 > (grid.tiles() <= kManyTiles ? kFewTilesFilterBytes : kFilterBytes)) {
     plan.algorithm = ConvAlgorithm::kWinogradPanels;
     plan.tiles_per_block = std::min(kPanelTiles, grid.tiles());
     plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, p.groups * grid.depth()) * 4;
@@ -156,6 +161,51 @@ ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
     plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, filter.layout.panels());
   }
   plan.workspace_bytes = p.groups * filter.floats() * 4;
+  return plan;
+}
+
+int64_t few_pitch(const TileGrid& grid) {
+  return std::max(grid.depth(), grid.columns()) <= kVector ? kVector : kFewChannels;
+}
+
+bool few_channels(const RowProblem& p) {
+  const int tile = winograd_tile(p);
+  if (tile == 0 || p.strides_folded()) return false;
+  const TileGrid grid(p, tile);
+  return std::max(grid.depth(), grid.columns()) <= kFewChannels;
+}
+
+ConvPlan plan_winograd_few(const RowProblem& p) {
+  ConvPlan plan;
+  plan.algorithm = ConvAlgorithm::kWinogradFew;
+  plan.tile = winograd_tile(p);
+  const TileGrid grid(p, plan.tile);
+  plan.why = describe(p, grid, plan.tile, p.axis[2].taps, direct_cost(p) / winograd_cost(p)) + kFewWhy;
+  plan.parts = ceil_div(p.groups, kFewGroups);
+  plan.tiles_per_block = std::clamp(grid.tiles() * plan.parts / kTasks, int64_t{1}, kFewChunk);
+  plan.tiles_per_block = round_up(plan.tiles_per_block, kFewTiles);
+  plan.workspace_bytes = transformed_filter_bytes(p);
+  return plan;
+}
+
+FewSums::FewSums(const TileGrid& grid)
+    : planes(grid.planes()),
+      ld(round_up(grid.columns(), kernels().lanes)),
+      plane_pitch(odd_lines(grid.depth() * ld)) {}
+
+ConvPlan plan_winograd_few_weight(const RowProblem& p) {
+  ConvPlan plan;
+  plan.algorithm = ConvAlgorithm::kWinogradFew;
+  plan.tile = winograd_tile(p);
+  const TileGrid grid(p, plan.tile);
+  plan.why = describe(p, grid, p.axis[2].taps, plan.tile, direct_cost(p) / winograd_weight_cost(p)) + kFewWhy;
+  plan.parts = ceil_div(p.groups, kFewGroups);
+  const int64_t sums = p.groups * FewSums(grid).floats();
+  const int64_t most =
+      std::min({ceil_div(kTasks / 2, plan.parts), grid.tiles() / kChunkTiles, kKeptFloats / sums});
+  while (plan.chunks * 2 <= most) plan.chunks *= 2;
+  plan.tiles_per_block = ceil_div(grid.tiles(), plan.chunks);
+  plan.workspace_bytes = plan.chunks * sums * 4;
   return plan;
 }
 

@@ -25,10 +25,24 @@ double direct_cost(const RowProblem& problem);
 double winograd_cost(const RowProblem& problem);
 double winograd_weight_cost(const RowProblem& problem);
 
+// Tiles that pass through the first-level cache together, their floats per tile and plane, and whether a
+// problem's channels are few enough for it.
+constexpr int64_t kFewTiles = 8, kFewWeightTiles = 16;
+int64_t few_pitch(const TileGrid& grid);
+bool few_channels(const RowProblem& problem);
+// The sums of a group's weight gradient: (plane, source channel with z taps, column).
+struct FewSums {
+  int64_t planes, ld, plane_pitch;
+  explicit FewSums(const TileGrid& grid);
+  int64_t floats() const { return planes * plane_pitch; }
+};
+
 // Of the transformed filters of all groups; 0 without tiles.
 int64_t transformed_filter_bytes(const RowProblem& problem);
 
 ConvPlan plan_winograd(const RowProblem& problem, PlanMode mode);
+ConvPlan plan_winograd_few(const RowProblem& problem);
+ConvPlan plan_winograd_few_weight(const RowProblem& problem);
 ConvPlan plan_winograd_weight(const RowProblem& problem);
 
 }  // namespace pyconv
