@@ -104,3 +104,19 @@ inline void transpose_lanes(Vec (&r)[16]) {
     r[12 + k] = _mm512_shuffle_f32x4(b, d, 0xDD);
   }
 }
+// Four floats of each of kLanes rows: out[j] lane i is p[i * stride + j]. Most of the work is the loads'.
+inline void load_quads(const float* p, int64_t stride, Vec (&out)[4]) {
+  Vec r[4];
+  for (int i = 0; i < 4; ++i, p += stride) {
+    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    r[i] = _mm512_mask_broadcast_f32x4(r[i], 0x00F0, _mm_loadu_ps(p + 4 * stride));
+    r[i] = _mm512_mask_broadcast_f32x4(r[i], 0x0F00, _mm_loadu_ps(p + 8 * stride));
+    r[i] = _mm512_mask_broadcast_f32x4(r[i], 0xF000, _mm_loadu_ps(p + 12 * stride));
+  }
+  const Vec a = _mm512_unpacklo_ps(r[0], r[1]), b = _mm512_unpackhi_ps(r[0], r[1]);
+  const Vec c = _mm512_unpacklo_ps(r[2], r[3]), d = _mm512_unpackhi_ps(r[2], r[3]);
+  out[0] = _mm512_shuffle_ps(a, c, 0x44);
+  out[1] = _mm512_shuffle_ps(a, c, 0xEE);
+  out[2] = _mm512_shuffle_ps(b, d, 0x44);
+  out[3] = _mm512_shuffle_ps(b, d, 0xEE);
+}

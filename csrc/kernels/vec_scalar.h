@@ -120,3 +120,8 @@ inline void transpose_lanes(Vec (&r)[4]) {
       r[j][i] = t;
     }
 }
+// Four floats of each of kLanes rows: out[j] lane i is p[i * stride + j].
+inline void load_quads(const float* p, int64_t stride, Vec (&out)[4]) {
+  for (int j = 0; j < 4; ++j)
+    for (int i = 0; i < 4; ++i) out[j][i] = p[i * stride + j];
+}

@@ -70,10 +70,11 @@ struct FilterGradient {
   int64_t column_stride, source_stride;
 };
 
-// m[tile][column] = (first ? 0 : itself) + sum over t < depth of v[tile][t] * u[t][column]. Meanwhile `next`,
-// so many cache lines of what will be needed next, travels into the second-level cache.
+// m[tile][column] = (first ? 0 : itself) + sum over t < depth of v[tile][t] * u[t][column]. Meanwhile what
+// the next product needs travels into the second-level cache: `next_lines` cache lines of filter from `next`
+// on, and the same rows from v_next on.
 struct PlaneProduct {
-  const float* v;
+  const float *v, *v_next;  // of one allocation
   int64_t v_pitch;
   const float* u;  // readable up to the next multiple of the vector width
   int64_t ld;
@@ -86,6 +87,19 @@ struct PlaneProduct {
   int64_t next_lines;
 };
 
+// c[i][j] = (first ? 0 : itself) + sum over t < tiles of a[t][i] * b[t][j]. The same places of a_next and
+// b_next, and `next_lines` cache lines from c_next on, will be needed next.
+struct PlaneSums {
+  const float *a, *a_next, *b, *b_next;
+  int64_t a_pitch, b_pitch, tiles;
+  float* c;
+  const float* c_next;
+  int64_t ldc, next_lines;
+  int64_t rows;
+  int columns;
+  bool first;
+};
+
 // Indexed by [transforms both axes?][m]; the filter has 7 - m taps per axis.
 struct WinogradKernels {
   template <class Args>
@@ -96,6 +110,7 @@ struct WinogradKernels {
   Table<FilterTransform> filter;
   Table<FilterGradient> filter_gradient;
   void (*product)(const PlaneProduct*);
+  void (*sums)(const PlaneSums*);
 };
 
 }  // namespace pyconv

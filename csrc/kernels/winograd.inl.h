@@ -90,6 +90,24 @@ inline void evaluate(const Vec (&g)[N], Vec (&t)[6]) {
   t[5] = g[N - 1];
 }
 
+// E_N g / f
+template <int N>
+inline void evaluate_over_f(const Vec (&g)[N], Vec (&t)[6]) {
+  const auto pair = [&](double p, double scale, Vec& plus, Vec& minus) {
+    const Vec square = constant(p * p);
+    Vec even = g[(N - 1) / 2 * 2], odd = g[N / 2 * 2 - 1];
+    for (int i = (N - 1) / 2 * 2 - 2; i >= 0; i -= 2) even = fma(square, even, g[i]);
+    for (int i = N / 2 * 2 - 3; i >= 1; i -= 2) odd = fma(square, odd, g[i]);
+    even = mul(constant(scale), even);
+    plus = fma(constant(p * scale), odd, even);
+    minus = fma(constant(-p * scale), odd, even);
+  };
+  t[0] = g[0];
+  pair(kPointA, kInverseA, t[1], t[2]);
+  pair(kPointB, kInverseB, t[3], t[4]);
+  t[5] = g[N - 1];
+}
+
 // E_N^T t: y[i] = sum over points of p^i t[p]
 template <int N>
 inline void evaluate_adjoint(const Vec (&t)[6], Vec (&y)[N]) {

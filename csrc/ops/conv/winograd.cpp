@@ -93,13 +93,13 @@ class Winograd {
         lift(grid_.runs(begin + first, begin + last), all, v, first);
       });
       const std::vector<TileRun> runs = grid_.runs(begin, begin + tiles);
+      const int64_t piece = filter_piece_depth(tiles);
       parallel_for(p_.groups * layout_.panels(), [&](int64_t panel) {
-        const int64_t local = panel % layout_.panels(),
-                      pitch = odd_lines(kFilterPieceDepth * layout_.ld(local));
+        const int64_t local = panel % layout_.panels(), pitch = odd_lines(piece * layout_.ld(local));
         Planes m(planes, tiles, std::min(layout_.width, layout_.n));
         Scratch<float> u(planes * pitch);
-        for (int64_t d0 = 0; d0 < depth; d0 += kFilterPieceDepth) {
-          const int64_t d1 = std::min(depth, d0 + kFilterPieceDepth);
+        for (int64_t d0 = 0; d0 < depth; d0 += piece) {
+          const int64_t d1 = std::min(depth, d0 + piece);
           filter(panel).transform(layout_, local, d0, d1, u, pitch);
           multiply(v, all, tiles, d0, d1, panel, {u, pitch, u}, m);
         }
@@ -176,6 +176,7 @@ class Winograd {
       for (int64_t d = d0; d < d1; d += g.depth) {
         g.depth = stretch(d, d1) - d;
         g.v = v.tile(plane, 0, v_channel(groups, group, d));
+        g.v_next = v.tile((plane + 1) % grid_.planes(), 0, v_channel(groups, group, d));
         g.u = u + (d - d0) * g.ld;
         g.first = d == 0;
         g.next = next + (d - d0) * g.ld;

@@ -15,24 +15,31 @@ namespace {
 // A block's transformed tiles and products, in floats: with the filter's panel they stay in a megabyte of
 // second-level cache. 100 to 240 thousand made no difference on 64 channels, 400 lost a tenth.
 constexpr int64_t kBlockFloats = 160 << 10;
-// Fewer tiles make the filter stream past too often, more are no gain.
+// Fewer tiles make the filter stream past too often, more are no gain: 256 channels took the same time with
+// 24 and with 60, 512 channels (beyond kLargeFilterBytes) a twentieth less with 48.
 constexpr int64_t kMinTiles = 24, kMaxTiles = 48;
 constexpr int64_t kGroupTiles = 32;  // at least, of several groups
 constexpr int64_t kRowTile = 6;      // rows that the matrix kernel takes at a time
 // A larger transformed filter does not stay in a third-level cache while the blocks pass by. It is made piece
-// by piece, for blocks of many tiles: 512 x 512 channels on 7 x 7 pixels went from 136 to 235 GFLOP/s.
-constexpr int64_t kFilterBytes = 12 << 20;
+// by piece, for blocks of many tiles: 512 x 512 channels on 7 x 7 pixels went from 136 to 235 GFLOP/s. With
+// enough tiles one of 512 x 512 is better made at once, as long as products fetch what they need next:
+// on 8 x 28 x 28 pixels 27 instead of 30 ms (Xeon, two threads).
+constexpr int64_t kLargeFilterBytes = 12 << 20, kFilterBytes = 40 << 20;
 // So is one that leaves the second-level cache when there are few tiles to pass by: 256 x 256 channels on 14
 // x 14 pixels, batch 8, where the third level is slow (Xeon, two threads): from 400 to 520 GFLOP/s, batch 1
 // from 160 to 270. With thousands of tiles it is a loss, 590 to 480.
 constexpr int64_t kFewTilesFilterBytes = 2 << 20, kManyTiles = 256;
-constexpr int64_t kPanelTiles = 128;
+// 256 x 256 channels, 196 tiles: 4.2 ms in blocks of at most 128, 3.8 in one.
+constexpr int64_t kPanelTiles = 256;
 // Weight gradient: a block's transformed tiles, in floats, and at least so many tiles that loading and
-// storing the sums costs little.
-constexpr int64_t kSumsFloats = 320 << 10, kMinSumsTiles = 48;
+// storing the sums costs little. With 320 thousand floats 32 and 64 channels took a twentieth longer.
+constexpr int64_t kSumsFloats = 200 << 10, kMinSumsTiles = 48;
 // It is split into chunks of at least this many tiles whose sums are all kept, up to so many floats.
 constexpr int64_t kChunkTiles = 96, kKeptFloats = 5 << 20;
 constexpr int64_t kMostPartChannels = 192, kMostPartColumns = 128;
+// Where the tiles are too few for two chunks, smaller parts are what the threads share, though each
+// transforms its own tiles: 128 x 128 channels on 28 x 28 pixels is four parts instead of one.
+constexpr int64_t kFewPartChannels = 128, kFewPartColumns = 64;
 // Few channels: groups that take turns, so that whole neighbourhoods of memory are read, and tiles of a task.
 constexpr int64_t kFewGroups = 4, kFewChunk = 64;
 constexpr const char* kFewWhy = ", few channels in the first-level cache";
@@ -57,6 +64,8 @@ double tile_cost(const TileGrid& grid, double products, double transforms) {
 int64_t even_parts(int64_t size, int64_t most) {
   return std::min(size, round_up(ceil_div(size, ceil_div(size, most)), kVector));
 }
+
+bool few_chunks(const TileGrid& grid) { return grid.tiles() < 2 * kChunkTiles; }
 
 // Source channels of one group in whole vectors; those of pixels folded along y are transformed apart, those
 // of all groups together.
@@ -125,8 +134,12 @@ int64_t transformed_filter_bytes(const RowProblem& p) {
   return 4 * p.groups * FilterPlanes{PanelLayout(grid.depth(), grid.columns()), grid.planes()}.floats();
 }
 
-int64_t weight_part_channels(const TileGrid& grid) { return even_parts(grid.channels(), kMostPartChannels); }
-int64_t weight_part_columns(const TileGrid& grid) { return even_parts(grid.columns(), kMostPartColumns); }
+int64_t weight_part_channels(const TileGrid& grid) {
+  return even_parts(grid.channels(), few_chunks(grid) ? kFewPartChannels : kMostPartChannels);
+}
+int64_t weight_part_columns(const TileGrid& grid) {
+  return even_parts(grid.columns(), few_chunks(grid) ? kFewPartColumns : kMostPartColumns);
+}
 
 ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
   ConvPlan plan;
@@ -138,7 +151,7 @@ ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
   if (mode == PlanMode::kTrain &&
       filter.floats() * 4 > (grid.tiles() <= kManyTiles ? kFewTilesFilterBytes : kFilterBytes)) {
     plan.algorithm = ConvAlgorithm::kWinogradPanels;
-    plan.tiles_per_block = std::min(kPanelTiles, grid.tiles());
+    plan.tiles_per_block = ceil_div(grid.tiles(), ceil_div(grid.tiles(), kPanelTiles));
     plan.workspace_bytes = Planes::floats(grid.planes(), plan.tiles_per_block, p.groups * grid.depth()) * 4;
     return plan;
   }
@@ -147,8 +160,11 @@ ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
   const auto tiles = [&](int64_t groups) {
     return kBlockFloats / (grid.planes() * groups * (grid.depth() + width));
   };
-  // A small problem is cut finer, so that the threads have something to share.
-  const int64_t shared = std::max(2 * kRowTile, grid.tiles() / (kTasks / 2));
+  // A small problem is cut finer, so that the threads have something to share: one with a large filter into
+  // parts of that.
+  const int64_t bytes = filter.floats() * 4, least = bytes > kLargeFilterBytes ? kMaxTiles : kMinTiles;
+  const int64_t shared =
+      std::max(bytes > kFewTilesFilterBytes ? kMaxTiles : 2 * kRowTile, grid.tiles() / (kTasks / 2));
   if (p.groups > 1) {
     // A block works on as many groups as leave room for many tiles: each product is small.
     int64_t groups = 1;
@@ -156,8 +172,9 @@ ConvPlan plan_winograd(const RowProblem& p, PlanMode mode) {
     plan.parts = ceil_div(p.groups, groups);
     plan.tiles_per_block = std::min(std::clamp(tiles(groups), kMinTiles, 2 * kMaxTiles), grid.tiles());
   } else {
-    plan.tiles_per_block = std::min(std::clamp(tiles(1), kMinTiles, kMaxTiles), shared) / kRowTile * kRowTile;
-    const int64_t blocks = ceil_div(grid.tiles(), plan.tiles_per_block);
+    const int64_t most = std::min(std::clamp(tiles(1), least, kMaxTiles), shared) / kRowTile * kRowTile;
+    const int64_t blocks = ceil_div(grid.tiles(), most);
+    plan.tiles_per_block = round_up(ceil_div(grid.tiles(), blocks), kRowTile);
     plan.parts = std::clamp<int64_t>(ceil_div(kTasks / 2, blocks), 1, filter.layout.panels());
   }
   plan.workspace_bytes = p.groups * filter.floats() * 4;

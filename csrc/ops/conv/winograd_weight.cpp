@@ -9,6 +9,7 @@
 #include "ops/conv/winograd.h"
 #include "ops/conv/winograd_plan.h"
 #include "ops/gemm/panels.h"
+#include "ops/streaming.h"
 
 namespace pyconv {
 namespace {
@@ -118,19 +119,23 @@ class WinogradWeight {
   void accumulate(const Part& part, int64_t k, int64_t plane, int64_t tiles, bool first, Planes& v, Planes& w,
                   float* sums) const {
     poll_interrupt();
-    OuterGemmArgs g{};
+    const int64_t next = plane + 1 < planes_ ? plane + 1 : 0, panel = (k - part.k0) / width_;
+    PlaneSums g{};
     g.a = v.tile(plane, 0);
-    g.a_inner = v.tile_pitch();
+    g.a_next = v.tile(next, 0);
+    g.a_pitch = v.tile_pitch();
     g.b = w.tile(plane, 0, k - part.k0);
-    g.b_inner = w.tile_pitch();
-    g.outer = 1;
-    g.inner = tiles;
-    g.c = sums + ((k - part.k0) / width_ * planes_ + plane) * plane_pitch(part);
+    g.b_next = w.tile(next, 0, k - part.k0);
+    g.b_pitch = w.tile_pitch();
+    g.tiles = tiles;
+    g.c = sums + (panel * planes_ + plane) * plane_pitch(part);
+    g.c_next = sums + (panel * planes_ + next) * plane_pitch(part);
     g.ldc = width_;
     g.rows = part.c1 - part.c0;
     g.columns = static_cast<int>(std::min(width_, part.k1 - k));
+    g.next_lines = g.rows * width_ / kLineFloats;
     g.first = first;
-    kernels().gemm.outer_gemm(&g);
+    kernels().winograd.sums(&g);
   }
 
   void lower(const Part& part, int64_t c0, int64_t c1, const float* sums) const {
