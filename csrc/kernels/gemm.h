@@ -62,6 +62,7 @@ struct OuterGemmArgs {
   int64_t rows;
   int columns;
   int first;
+  Ahead* ahead;  // or null
 };
 
 // c[i * c_few + j * c_many] = (first ? 0 : itself) + sum over t < length of few[i][t] * many[j][t]. Each lane

@@ -144,7 +144,9 @@ inline void row_panel(const RowGemmArgs* g) {
 }
 
 template <int MR, int NV, bool kTail>
-__attribute__((always_inline)) inline void outer_tile(const OuterGemmArgs* g, int64_t row) {
+__attribute__((always_inline)) inline void outer_tile(const OuterGemmArgs* g, int64_t row,
+                                                      AheadOfTile ahead) {
+  constexpr bool kAhead = looks_ahead(NV) && MR == tile_rows(NV);
   const int tail = g->columns - (NV - 1) * kLanes;
   Vec acc[MR][NV];
   for (int i = 0; i < MR; ++i)
@@ -160,6 +162,10 @@ __attribute__((always_inline)) inline void outer_tile(const OuterGemmArgs* g, in
         const Vec av = set1(a[i]);
         for (int j = 0; j < NV; ++j) acc[i][j] = fma(av, bv[j], acc[i][j]);
       }
+      if (kAhead) {
+        prefetch(reinterpret_cast<const float*>(ahead.at));
+        ahead.at += static_cast<uintptr_t>(ahead.step);
+      }
       a += g->a_inner;
       b += g->b_inner;
     }
@@ -172,10 +178,12 @@ template <int NV, bool kTail>
 inline void outer_panel(const OuterGemmArgs* g) {
   constexpr int MR = tile_rows(NV);
   int64_t row = 0;
-  for (; row + MR <= g->rows; row += MR) outer_tile<MR, NV, kTail>(g, row);
-  for (; row + 4 <= g->rows; row += 4) outer_tile<4, NV, kTail>(g, row);
-  for (; row + 2 <= g->rows; row += 2) outer_tile<2, NV, kTail>(g, row);
-  for (; row < g->rows; ++row) outer_tile<1, NV, kTail>(g, row);
+  const int64_t steps = g->outer * g->inner;
+  for (; row + MR <= g->rows; row += MR) outer_tile<MR, NV, kTail>(g, row, look_ahead(g->ahead, g->b, steps));
+  const AheadOfTile none = look_ahead(nullptr, g->b, 0);
+  for (; row + 4 <= g->rows; row += 4) outer_tile<4, NV, kTail>(g, row, none);
+  for (; row + 2 <= g->rows; row += 2) outer_tile<2, NV, kTail>(g, row, none);
+  for (; row < g->rows; ++row) outer_tile<1, NV, kTail>(g, row, none);
 }
 
 template <int NV>

@@ -62,11 +62,13 @@ void row_gemm_grad_weight(const RowProblem& problem, const ConvPlan& plan, const
     float* partial = partials.data() + chunk * p.groups * group_floats;
     PixelBlock pixels(p, plan);
     const int64_t units = p.groups * pixels.pieces() * panels;
-    const int64_t first = blocks * chunk / plan.chunks;
-    for (int64_t block = first; block < blocks * (chunk + 1) / plan.chunks; ++block) {
+    const int64_t first = blocks * chunk / plan.chunks, last = blocks * (chunk + 1) / plan.chunks;
+    for (int64_t block = first; block < last; ++block) {
       const int64_t row = block / x_tiles * plan.rows_per_block, column = block % x_tiles * plan.x_tile;
-      pixels.load(x, row, std::min(p.rows(), row + plan.rows_per_block), column,
-                  std::min(width, column + plan.x_tile));
+      const int64_t next = std::min(p.rows(), row + plan.rows_per_block);
+      pixels.load(x, row, next, column, std::min(width, column + plan.x_tile));
+      if (plan.parts == 1 && x_tiles == 1 && block + 1 < last)
+        pixels.announce(x, gy, next, std::min(p.rows(), next + plan.rows_per_block));
       int64_t chosen = -1;
       for (int64_t u = units * part / plan.parts; u < units * (part + 1) / plan.parts; ++u) {
         poll_interrupt();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/select.h"
+#include "ops/conv/ahead.h"
 
 namespace pyconv {
 namespace {
@@ -48,6 +49,12 @@ void PixelBlock::load(const float* src, int64_t row0, int64_t row1, int64_t x0, 
   x0_ = x0;
   x1_ = x1;
   strip_.load(src, segments_, x0, x1);
+  ahead_ = {};
+}
+
+void PixelBlock::announce(const float* src, const float* gy, int64_t row0, int64_t row1) {
+  ask_source(ahead_, 0, problem_, src, segments(problem_, row0, row1).front());
+  ask_output(ahead_, 1, problem_, gy, row0, row1);
 }
 
 void PixelBlock::choose_source(int64_t group, int64_t piece) {
@@ -92,6 +99,7 @@ void PixelBlock::multiply(const float* gy, int64_t panel, bool first, float* par
     g.b_inner = panel_;
   }
   g.inner = x1_ - x0_;
+  g.ahead = &ahead_;
   g.c = partial + piece_->row * problem_.out_channels + panel * panel_;
   g.ldc = problem_.out_channels;
   g.rows = piece_->rows;

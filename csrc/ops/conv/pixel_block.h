@@ -22,6 +22,8 @@ class PixelBlock {
   int64_t pieces() const { return static_cast<int64_t>(pieces_.size()); }
   // Makes ready output rows [row0, row1), columns [x0, x1).
   void load(const float* src, int64_t row0, int64_t row1, int64_t x0, int64_t x1);
+  // While this block is multiplied, rows [row0, row1) of the source and the gradient are brought near.
+  void announce(const float* src, const float* gy, int64_t row0, int64_t row1);
   // Makes ready the rows of one piece of the reduction.
   void choose_source(int64_t group, int64_t piece);
   // partial[row][column] (+)= source^T gradient, of the piece chosen last and one panel; `partial` is the
@@ -46,6 +48,7 @@ class PixelBlock {
   const bool copy_source_, copy_gradient_;
   const int64_t source_step_;  // floats from pixel to pixel of a copy
   int64_t row0_ = 0, row1_ = 0, x0_ = 0, x1_ = 0, group_ = 0;
+  Ahead ahead_{};
   const Piece* piece_ = nullptr;
   Scratch<float> source_, gradient_;
 };

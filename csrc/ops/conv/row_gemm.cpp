@@ -6,6 +6,7 @@
 
 #include "core/arena.h"
 #include "core/parallel.h"
+#include "ops/conv/ahead.h"
 #include "ops/conv/pixel_rows.h"
 #include "ops/gemm/panels.h"
 #include "ops/streaming.h"
@@ -106,21 +107,9 @@ constexpr int64_t kAheadDepth = 24;
 
 // What the rows of the next block will read and write.
 Ahead lines_ahead(const RowProblem& p, const float* src, const float* out, const Block& next) {
-  const RowAxis &z = p.axis[0], &y = p.axis[1], &x = p.axis[2];
   Ahead ahead{};
-  const Segment s = segments(p, next.row0, next.row1).front();
-  const int64_t first = std::clamp<int64_t>(y.low(s.y0), 0, y.src_size);
-  const int64_t last =
-      std::clamp<int64_t>(y.low(s.y1 - 1) + (y.taps - 1) * y.tap_step + 1, first, y.src_size);
-  const int64_t slice = s.n * z.src_size + std::clamp<int64_t>(z.low(s.z), 0, z.src_size - 1);
-  const int64_t row = x.src_size * p.groups * p.src_channels;
-  ahead.at[0] = reinterpret_cast<uintptr_t>(src + (slice * y.src_size + first) * row);
-  ahead.lines[0] = (last - first) * row / kLineFloats;
-  if (whole_rows(p)) {
-    const int64_t out_row = x.out_size * p.groups * p.out_channels / p.fold;
-    ahead.at[1] = reinterpret_cast<uintptr_t>(out + next.row0 * out_row);
-    ahead.lines[1] = (next.row1 - next.row0) * out_row / kLineFloats;
-  }
+  ask_source(ahead, 0, p, src, segments(p, next.row0, next.row1).front());
+  if (whole_rows(p)) ask_output(ahead, 1, p, out, next.row0, next.row1);
   return ahead;
 }
 
