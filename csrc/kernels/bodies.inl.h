@@ -3,6 +3,7 @@
 #include "kernels/math.inl.h"
 
 #include "kernels/gemm.inl.h"
+#include "kernels/gemm_block.inl.h"
 #include "kernels/dots.inl.h"
 #include "kernels/grouped.inl.h"
 #include "kernels/grouped_grad.inl.h"

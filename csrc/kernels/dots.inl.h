@@ -74,4 +74,5 @@ float multiply_adds(int64_t steps, float x) {
   return add_lanes(acc[0]);
 }
 
-constexpr GemmKernels kGemm = {kMaxVectors * kLanes, &row_gemm, &outer_gemm, &dots, &multiply_adds};
+constexpr GemmKernels kGemm = {kMaxVectors * kLanes, &row_gemm, &outer_gemm,
+                               &block_gemm,          &dots,     &multiply_adds};

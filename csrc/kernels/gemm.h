@@ -65,6 +65,34 @@ struct OuterGemmArgs {
   Ahead* ahead;  // or null
 };
 
+// Rows of block_gemm's tiles for panels of so many vectors.
+constexpr int64_t block_tile_rows(int lanes, int64_t vectors) { return lanes == 16 && vectors == 1 ? 8 : 6; }
+
+// c[i][j] = (first ? 0 : c[i][j]) + sum over t < length of A(i, t) * b[t * ldb + j] (+ bias[j]), for one
+// panel of columns. A may lie either way round: row i of the tile at a + (number of the tile) * a_tile has
+// its elements at i * a_row + t * a_step.
+struct BlockGemmArgs {
+  const float* a;
+  int64_t a_tile, a_row, a_step;
+  const float* b;
+  int64_t ldb;
+  // Null: all tiles read b where it lies, in whole vectors. Otherwise the first tile writes what it reads
+  // here, in rows of whole vectors, where the others read it: there are at least 8 rows then.
+  float* packed;
+  float* c;
+  int64_t ldc;
+  int64_t rows, length;
+  int columns;  // 1 ... GemmKernels::panel
+  int first;
+  const float* bias;  // or null
+  bool streaming;     // past the caches: rows of c are aligned to vectors
+  // What is wanted after this panel travels to the second-level cache meanwhile: of tile i < next_tiles the
+  // line at next + i % next_lines * 16 + i / next_lines * next_jump, and, every next_every steps (a power of
+  // two), the one next_step further on.
+  const float* next;
+  int64_t next_tiles, next_lines, next_jump, next_step, next_every;
+};
+
 // c[i * c_few + j * c_many] = (first ? 0 : itself) + sum over t < length of few[i][t] * many[j][t]. Each lane
 // of a vector sums its own t in ascending order; then the lanes are added pairwise.
 struct DotArgs {
@@ -80,6 +108,7 @@ struct GemmKernels {
   int panel;  // columns per panel of packed B
   void (*row_gemm)(const RowGemmArgs*);
   void (*outer_gemm)(const OuterGemmArgs*);
+  void (*block_gemm)(const BlockGemmArgs*);
   void (*dots)(const DotArgs*);
   float (*multiply_adds)(int64_t steps, float x);  // 16 vectors per step, in registers, for measurements
 };

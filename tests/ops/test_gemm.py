@@ -36,8 +36,38 @@ def test_any_leading_dimension_and_stride(isa):
             assert np.allclose(core.gemm(a, b), a.astype("d") @ b.astype("d"), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize(("m", "k", "n"), [(301, 700, 333), (64, 2100, 64), (96, 70, 700), (13, 300, 400),
-                                           (400, 300, 3), (700, 1030, 5), (40, 4, 3000), (5, 50, 2500)])
+# A panel packed by each block of rows, and once for all; thin products in short passes; chunks of the reduction; slivers
+# of columns of A; rows 4 KiB apart; past the caches; one panel; short reductions in blocks of rows.
+BLOCKS = [(301, 700, 333), (640, 1030, 200), (40, 300, 3600), (64, 2100, 64), (100, 1300, 70), (97, 520, 257), (200, 300, 1024),
+          (300, 260, 1024), (1030, 5, 1024), (1030, 8, 1031), (1600, 60, 20), (400, 33, 530), (400, 300, 3), (5, 50, 2500)]
+
+
+@pytest.mark.parametrize(("m", "k", "n"), BLOCKS)
+def test_every_way_to_cut_a_product(isa, m, k, n):
+    rng = np.random.default_rng(0)
+    a, b, bias = (rng.standard_normal(s).astype("f") for s in ((m, k), (k, n), n))
+    at, bt = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    want = a.astype("d") @ b.astype("d")
+    limit = 8 * EPS * (1 + k**0.5) * k**0.5 * np.abs(a).max() * np.abs(b).max()
+    for got in (core.gemm(a, b), core.gemm(at, b, True, False), core.gemm(a, bt, False, True), core.gemm(at, bt, True, True),
+                core.linear(a, bt, bias) - bias):
+        assert np.abs(got - want).max() <= limit
+    padded = np.full((k, n + 3), np.nan, "f")
+    padded[:, 1 : 1 + n] = b
+    assert np.abs(core.gemm(a, padded[:, 1 : 1 + n]) - want).max() <= limit
+
+
+@pytest.mark.parametrize("n", [40, 200])
+def test_the_same_row_or_step_again_and_again(isa, n):
+    """Strides of zero, on either side."""
+    a, b = np.arange(500, dtype="f") % 7, np.arange(n, dtype="f") % 5
+    rows, steps = np.broadcast_to(a, (300, 500)), np.broadcast_to(b, (500, n))
+    want = np.broadcast_to(a.sum() * b, (300, n))
+    assert np.array_equal(core.gemm(rows, steps), want)
+    assert np.array_equal(core.gemm(np.broadcast_to(a[:, None], (500, 300)), steps, True, False), want)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [*BLOCKS, (96, 70, 700), (13, 300, 400), (700, 1030, 5), (40, 4, 3000)])
 def test_same_bits_for_any_thread_count(isa, m, k, n):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((m, k)).astype("f"), rng.standard_normal((k, n)).astype("f")

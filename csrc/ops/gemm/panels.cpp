@@ -44,13 +44,17 @@ View with_rows(const View& a, Scratch<float>& memory) {
   return dense_view(memory.data(), DType::kFloat32, {rows, columns}, false);
 }
 
+void pack_columns(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
+                  float* packed, int64_t ld) {
+  copy_matrix(b, row_stride, column_stride, rows, columns, packed, ld);
+  for (int64_t row = 0; columns < ld && row < rows; ++row)
+    std::fill(packed + row * ld + columns, packed + (row + 1) * ld, 0.0f);
+}
+
 void pack_panel(const PanelLayout& layout, int64_t panel, int64_t k0, int64_t k1, const float* b,
                 int64_t row_stride, int64_t column_stride, float* packed) {
-  const int64_t columns = layout.columns(panel), ld = layout.ld(panel);
-  const float* in = b + k0 * row_stride + panel * layout.width * column_stride;
-  copy_matrix(in, row_stride, column_stride, k1 - k0, columns, packed, ld);
-  for (int64_t row = 0; columns < ld && row < k1 - k0; ++row)
-    std::fill(packed + row * ld + columns, packed + (row + 1) * ld, 0.0f);
+  pack_columns(b + k0 * row_stride + panel * layout.width * column_stride, row_stride, column_stride, k1 - k0,
+               layout.columns(panel), packed, layout.ld(panel));
 }
 
 RunChunks::RunChunks(const std::vector<Run>& runs) {

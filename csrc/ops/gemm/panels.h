@@ -32,6 +32,10 @@ void copy_matrix(const float* src, int64_t row_stride, int64_t column_stride, in
 // threads.
 View with_rows(const View& a, Scratch<float>& memory);
 
+// The same, and zeros from there to ld.
+void pack_columns(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
+                  float* packed, int64_t ld);
+
 // Packs rows [k0, k1) of one panel of b, element (row, column) at b[row * row_stride + column *
 // column_stride]; `packed` is where row k0 goes.
 void pack_panel(const PanelLayout& layout, int64_t panel, int64_t k0, int64_t k1, const float* b,
