@@ -33,7 +33,10 @@ def arrays(layer: Layer) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ours(layer: Layer) -> dict[str, Callable[[], np.ndarray]]:
+    """Each side's arrays lie where that library puts results: numpy's begin between cache lines (vgg.1_1 weight gradient:
+    5.7 ms from them, 3.7 from ours)."""
     shape, x, w, gy = arrays(layer)
+    x, gy = core.copy(x, True), core.copy(gy, True)
     return {
         "forward": lambda: core.conv_forward("conv2d", shape, x, w),
         "grad_input": lambda: core.conv_grad_input(shape, gy, w),
@@ -44,7 +47,7 @@ def ours(layer: Layer) -> dict[str, Callable[[], np.ndarray]]:
 def theirs(layer: Layer, torch: Any, order: str) -> dict[str, Callable[[], Any]]:
     _, x, w, gy = arrays(layer)
     memory_format = getattr(torch, order)
-    tx, tw, tg = (torch.from_numpy(a).contiguous(memory_format=memory_format) for a in (x, w, gy))
+    tx, tw, tg = (torch.from_numpy(a).clone(memory_format=memory_format) for a in (x, w, gy))
     forward = functools.partial(torch.nn.functional.conv2d, tx, tw, None, layer.stride, layer.pad, layer.dilation,
                                 layer.groups)
     backward = functools.partial(torch.ops.aten.convolution_backward, tg, tx, tw, None, (layer.stride,) * 2,
