@@ -3,8 +3,8 @@
 // sums in flight hide the latency of a multiply-add. Without loops over taps, and with a row's sums written
 // where they are, depthwise 3x3 in the first-level cache went from 18 to 7.5 cycles per vector of outputs on
 // a Xeon (4.5 is what two multiply-adds per cycle allow); fetching ahead by instruction cost 1 to 3 of them
-// and gained nothing on 14 MB. Whole convolutions on two threads, ms before and after: 144 channels on 56x56, 8
-// images 0.77 and 0.66 to 0.72 (a copy takes 0.39); 7x7 taps on 96 channels, 8 images 1.77 and 1.12.
+// and gained nothing on 14 MB. Whole convolutions on two threads, ms before and after: 144 channels on 56x56,
+// 8 images 0.77 and 0.66 to 0.72 (a copy takes 0.39); 7x7 taps on 96 channels, 8 images 1.77 and 1.12.
 
 constexpr int kGroupedTileRows = kLanes == 16 ? kGroupedOutRows : 1;  // two have to have registers
 
