@@ -11,7 +11,9 @@ What the values come from must not change meanwhile. Only memory that no array a
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from pyconv.tensor import Array, Shape, Tensor
 _memory: Any = Tensor.__dict__["_array"]  # the slot that the class below hides
 _waiting: deque[weakref.ref[Pending]] = deque()  # among them those that have values by now, or are gone:
 _MANY = 64  # from this length on, two are looked at for each that comes
+_settling = threading.RLock()  # held while some are computed: another thread may be about to change what they come from
 
 
 class Pending(Tensor):
@@ -97,10 +100,20 @@ def _forget_some() -> None:
 
 def settle() -> None:
     """Compute what still waits: called before memory changes in place or is handed out."""
-    while waiting := _next():
-        tensor = waiting()
-        if tensor is not None and tensor.pending:
-            tensor.array  # noqa: B018
+    with _settling:
+        while waiting := _next():
+            tensor = waiting()
+            if tensor is not None and tensor.pending:
+                tensor.array  # noqa: B018
+
+
+def _unlock() -> None:
+    global _settling
+    _settling = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # the child has none of the threads that may hold it
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class Masked:

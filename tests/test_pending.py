@@ -6,36 +6,19 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from support import nothing_waits
 
 import pyconv
 from pyconv import nn
 from pyconv.nn import functional as F
-from pyconv.pending import Masked, Pending
-from pyconv.tensor import listeners
-
-
-class _Listener:
-    """With an observer at the gate nothing waits."""
-
-    def on_forward(self, *args: Any) -> None: ...
-    def on_backward(self, *args: Any) -> None: ...
-
-
-@contextmanager
-def nothing_waits() -> Iterator[None]:
-    listener = _Listener()
-    listeners.append(listener)
-    try:
-        yield
-    finally:
-        listeners.remove(listener)
+from pyconv.pending import Masked, Pending, settle
 
 
 def tensor(shape: tuple[int, ...], seed: int, requires_grad: bool = True) -> Any:
@@ -110,6 +93,34 @@ def test_batch_norm_adds_to_the_gradient_so_far(monkeypatch: pytest.MonkeyPatch)
     for call in ("skip", "dense", "nothing"):
         run(CALLS[call], (2, 3, 4, 4), True)
     assert [prior is not None for prior in seen] == [True, True, False]
+
+
+def test_settling_waits_for_another_thread_that_settles() -> None:
+    """Whoever changes memory after `settle` must not do so while somebody else still computes from it."""
+    started, go_on, log = threading.Event(), threading.Event(), []
+
+    def make(residual: Any, relu: bool) -> np.ndarray:
+        started.set()
+        assert go_on.wait(10)
+        log.append("computed")
+        return np.zeros(1, np.float32)
+
+    def other() -> None:
+        settle()
+        log.append("free to change")
+
+    late = Pending((1,), np.dtype("float32"), make)
+    first, second = threading.Thread(target=settle), threading.Thread(target=other)
+    first.start()
+    assert started.wait(10)
+    second.start()
+    second.join(0.2)
+    assert log == []
+    go_on.set()
+    first.join()
+    second.join()
+    assert log == ["computed", "free to change"]
+    assert not late.pending
 
 
 def test_nan_goes_the_same_way() -> None:

@@ -3,35 +3,17 @@ without waiting, whatever else happens meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from support import nothing_waits
 
 import pyconv
 from pyconv import _core as core
 from pyconv import autograd, nn, optim
 from pyconv.nn import functional as F
-from pyconv.tensor import listeners
-
-
-class _Listener:
-    """With an observer at the gate nothing waits."""
-
-    def on_forward(self, *args: Any) -> None: ...
-    def on_backward(self, *args: Any) -> None: ...
-
-
-@contextmanager
-def nothing_waits() -> Iterator[None]:
-    listener = _Listener()
-    listeners.append(listener)
-    try:
-        yield
-    finally:
-        listeners.remove(listener)
 
 
 def normal(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -7,11 +7,10 @@ import random
 
 import numpy as np
 import pytest
+from convolution import EPS, bound, check_passes
 
 from pyconv._backend import core
 from pyconv.ops.conv import conv2d
-
-EPS = float(np.finfo(np.float32).eps)
 
 IMAGE = [[1, 2, 3, 0], [0, 1, 2, 3], [3, 0, 1, 2], [2, 3, 0, 1]]
 FILTER = [[2, 0, 1], [0, 1, 2], [1, 0, 2]]
@@ -55,13 +54,6 @@ def random_case(r: random.Random):
             for f, d, lo, hi in zip(filter_, dilation, padding[::2], padding[1::2], strict=True)]
     x, w = (r.choice([0, 1, 1, 2, 3, 5]), groups * c, *size), (groups * k, c, *filter_)
     return core.conv_shape("conv", x, w, stride, padding, dilation, groups)
-
-
-def bound(length: int, a: np.ndarray, b: np.ndarray) -> float:
-    """Rounding of a sum of ``length`` products: the partial sums grow like a random walk, and so do their errors,
-    eps times the length times a product's size; the largest product leaves room for the tail."""
-    scale = float(np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
-    return EPS * (2 + length) * scale
 
 
 def test_random_shapes_match_the_reference(isa, request):
@@ -218,26 +210,7 @@ def test_few_pixels_as_one_product(isa, keep_threads, x, w, stride, padding, dil
     padding = (padding,) * (2 * axes) if isinstance(padding, int) else padding
     shape = core.conv_shape("conv", x, w, (stride,) * axes, padding, (dilation,) * axes, 1)
     assert [shape.plan(p)["algorithm"] for p in ("forward", "grad_input", "grad_weight")] == ["product"] * 3
-    a, f, g, r = (rng.standard_normal(s).astype("f") for s in (x, w, shape.output_shape, shape.output_shape))
-    b, pixels, taps = rng.standard_normal(w[0]).astype("f"), g.size // w[0], f[0].size
-
-    def results(t):
-        a_, f_, g_ = (v.astype(t) for v in (a, f, g))
-        return (core.conv_forward("conv", shape, a_, f_, b.astype(t)), core.conv_grad_input(shape, g_, f_),
-                core.conv_grad_weight(shape, g_, a_))
-
-    got = results(np.float32)
-    for length, operands, y, want in zip((taps, taps * w[0] // x[1], pixels), ((a, f), (g, f), (g, a)), got,
-                                         results(np.float64), strict=True):
-        assert np.abs(y - want).max() <= bound(length, *operands)
-    for threads in (1, 2, 3, 7):
-        core.set_num_threads(threads)
-        assert all(np.array_equal(*pair) for pair in zip(results(np.float32), got, strict=True))
-    assert np.array_equal(core.conv_forward("conv", shape, a, f, b, r, True), np.maximum(got[0] + r, 0))
-    y, total, squares = core.conv_forward_statistics(shape, a, f, b)
-    d = np.moveaxis(y, 1, -1).astype("d").reshape(-1, w[0]) - b
-    assert np.allclose(total, d.sum(0), atol=1e-9)
-    assert np.allclose(squares, (d * d).sum(0))
+    check_passes(shape, rng, exact_sums=True)
 
 
 def test_an_input_gradient_of_few_outputs_and_many_inputs():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from convolution import bound, check_passes
 
 from pyconv._backend import core
-from tests.ops.test_conv import bound
 
 SHAPES = [  # x, w, stride, padding, dilation
     ((2, 20, 25, 24), (70, 20, 3, 3), 2, 1, 1), ((1, 33, 30, 31), (40, 33, 3, 3), 1, 3, 3),
@@ -25,27 +25,7 @@ def test_all_passes(isa, keep_threads, x, w, stride, padding, dilation):
     axes, rng = len(x) - 2, np.random.default_rng(0)
     stride = (stride,) * axes if isinstance(stride, int) else stride
     shape = core.conv_shape("conv", x, w, stride, (padding,) * (2 * axes), (dilation,) * axes, x[1] // w[1])
-    a, f, g, r = (rng.standard_normal(s).astype("f") for s in (x, w, shape.output_shape, shape.output_shape))
-    b, pixels, taps = rng.standard_normal(w[0]).astype("f"), g.size // w[0], f[0].size
-
-    def results(t):
-        a_, f_, g_ = (v.astype(t) for v in (a, f, g))
-        return (core.conv_forward("conv", shape, a_, f_, b.astype(t)), core.conv_grad_input(shape, g_, f_),
-                core.conv_grad_weight(shape, g_, a_))
-
-    got = results(np.float32)
-    for length, operands, y, want in zip((taps, taps * w[0] // x[1], pixels), ((a, f), (g, f), (g, a)), got,
-                                         results(np.float64), strict=True):
-        assert np.abs(y - want).max() <= bound(length, *operands)
-    for threads in (1, 2, 3, 4, 7):
-        core.set_num_threads(threads)
-        assert all(np.array_equal(*pair) for pair in zip(results(np.float32), got, strict=True))
-    assert np.array_equal(core.conv_forward("conv", shape, a, f, b, r, True), np.maximum(got[0] + r, 0))
-    y, total, squares = core.conv_forward_statistics(shape, a, f, b)
-    d = np.moveaxis(y, 1, -1).astype("d").reshape(-1, w[0]) - b
-    assert np.array_equal(y, core.conv_forward("conv", shape, a, f))
-    assert np.abs(total - d.sum(0)).max() <= bound(len(d), d, np.ones(1))
-    assert np.allclose(squares, (d * d).sum(0))
+    check_passes(shape, rng)
 
 
 def test_a_phase_bypasses_the_caches(isa, keep_threads):

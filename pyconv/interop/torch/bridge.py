@@ -16,14 +16,11 @@ import torch
 from pyconv._backend import core
 from pyconv.interop.torch.gate import tensor_obstacle, transforming
 from pyconv.interop.torch.memory import array, is_channels_last, tensor
-from pyconv.ops.conv import Conv
-from pyconv.ops.conv_transpose import ConvTranspose
 from pyconv.pending import whole
 from pyconv.tensor import Context, Op
 
 #: The place of an output among what an operation saves; it then saves nothing else.
 _OUTPUT = -1
-_PIXEL_MAJOR = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
 
 
 class Call:
@@ -82,8 +79,6 @@ class Call:
         context.needs = needs + (False,) * self.constants
         context.saved = tuple([kept if place is None else array(saved[place])
                                for place, kept in zip(self.places, self.kept, strict=True)])
-        if self.op in (Conv, ConvTranspose) and sum(needs) > 1 and not _pixel_major(g):
-            g = core.copy(g, True)  # once, rather than in each of the passes
         try:
             gradients = tuple(map(whole, self.op.backward(context, g)))
         finally:
@@ -109,11 +104,6 @@ def _place(saved: Any, arrays: Sequence[Any]) -> int | None:
             if a is saved:
                 return i
     return None
-
-
-def _pixel_major(a: np.ndarray) -> bool:
-    axes = _PIXEL_MAJOR.get(a.ndim)
-    return axes is None or a.transpose(axes).flags.c_contiguous
 
 
 def _c_order(a: np.ndarray) -> np.ndarray:
