@@ -115,7 +115,7 @@ def pair_paddings(padding: Padding, axes: int, op: str) -> str | tuple[int, ...]
     """Low and high padding of each axis: (low, high, low, high, ...), or the word itself."""
     if isinstance(padding, str):
         return padding
-    if not isinstance(padding, int):
+    if isinstance(padding, (tuple, list)):
         for p in padding:
             if isinstance(p, (tuple, list)):
                 return _pairs(padding, op)

@@ -161,6 +161,7 @@ HOSTILE = [
         ("padding-negative", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding=-1)", (ValueError,), r"\[conv2d\] padding is -1"),
         ("padding-huge", f"F.conv2d(x(1,3,8,8), x(4,3,3,3), padding={_HUGE})", (ValueError,), r"\[conv2d\] padding is 46"),
         ("padding-2^31", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding=2**31-1)", (ShapeError,), r"\[conv2d\] size \d+ in shape .* exceeds the limit"),
+        ("padding-none", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding=None)", (TypeError,), r"\[conv2d\] padding is None, expected a whole number"),
         ("padding-word", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding='full')", (ValueError,), r"\[conv2d\] padding is 'full', expected 'same'"),
         ("padding-triple", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding=((1,1,1),(0,0,0)))", (ValueError,), r"\[conv2d\] padding is .* expected a \(low, high\) pair"),
         ("padding-one-pair", "F.conv2d(x(1,3,8,8), x(4,3,3,3), padding=((1,1),))", (ShapeError,), r"\[conv2d\] padding has 2 entries, expected 4"),
